@@ -1,0 +1,173 @@
+package schema
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/twmb/avro"
+)
+
+//go:embed candidate.avsc approved.avsc tombstone.avsc review.avsc
+var definitions embed.FS
+
+// Definition returns the Avro schema of a record as JSON; name is candidate, approved, tombstone or review.
+func Definition(name string) string {
+	text, err := definitions.ReadFile(name + ".avsc")
+	if err != nil {
+		panic(fmt.Sprintf("schema: no definition %q", name)) // a programmer's mistake: the names are constants
+	}
+	return string(text)
+}
+
+var (
+	candidateSchema = avro.MustParse(Definition("candidate"))
+	approvedSchema  = avro.MustParse(Definition("approved"))
+	tombstoneSchema = avro.MustParse(Definition("tombstone"))
+	reviewSchema    = avro.MustParse(Definition("review"))
+)
+
+// The first bytes of the two encodings: Avro single-object, and Confluent's wire format (0, then a big-endian id).
+const (
+	singleObjectMagic0 = 0xC3
+	singleObjectMagic1 = 0x01
+	confluentMagic     = 0x00
+	confluentHeader    = 5
+)
+
+// Codec decodes candidates and encodes verdicts. It is safe for concurrent use.
+type Codec struct {
+	limits   Limits
+	registry *Registry // nil: none is configured
+}
+
+// NewCodec returns a codec. With a registry it writes Confluent's wire format, without (nil) Avro single-object
+// encoding; it reads both, Confluent's only with a registry.
+func NewCodec(limits Limits, registry *Registry) *Codec {
+	return &Codec{limits: limits, registry: registry}
+}
+
+// DecodeCandidate decodes and checks one record. An *Error blames the record; any other error (the registry can't be
+// reached, ctx ended) means that the same record may decode later.
+func (c *Codec) DecodeCandidate(ctx context.Context, data []byte) (Candidate, error) {
+	if len(data) > c.limits.RecordBytes {
+		return Candidate{}, &Error{ClassLimit, fmt.Errorf("record has %d bytes, the limit is %d", len(data), c.limits.RecordBytes)}
+	}
+	reader, body, err := c.framing(ctx, data)
+	if err != nil {
+		return Candidate{}, err
+	}
+	var candidate Candidate
+	rest, err := reader.Decode(body, &candidate)
+	if err != nil {
+		return Candidate{}, &Error{ClassEncoding, fmt.Errorf("not a winnow.v1.Candidate: %w", err)}
+	}
+	if len(rest) > 0 {
+		return Candidate{}, &Error{ClassEncoding, fmt.Errorf("%d bytes follow the record", len(rest))}
+	}
+	return candidate, c.limits.Check(&candidate)
+}
+
+// framing strips the header and returns the schema that decodes the body into a Candidate.
+func (c *Codec) framing(ctx context.Context, data []byte) (*avro.Schema, []byte, error) {
+	switch {
+	case len(data) == 0:
+		return nil, nil, &Error{ClassEncoding, errors.New("the record has no value")}
+	case len(data) >= 2 && data[0] == singleObjectMagic0 && data[1] == singleObjectMagic1:
+		fingerprint, body, err := avro.SingleObjectFingerprint(data)
+		if err != nil {
+			return nil, nil, &Error{ClassEncoding, err}
+		}
+		if fingerprint != candidateFingerprint {
+			return nil, nil, &Error{ClassUnknownSchema, fmt.Errorf("single-object fingerprint %x is not that of winnow.v1.Candidate (%x)", fingerprint, candidateFingerprint)}
+		}
+		return candidateSchema, body, nil
+	case data[0] == confluentMagic && len(data) >= confluentHeader:
+		id := int(binary.BigEndian.Uint32(data[1:confluentHeader]))
+		if c.registry == nil {
+			return nil, nil, &Error{ClassUnknownSchema, fmt.Errorf("schema id %d, but no schema registry is configured (schema_registry.url)", id)}
+		}
+		reader, err := c.registry.reader(ctx, id)
+		return reader, data[confluentHeader:], err
+	default:
+		return nil, nil, &Error{ClassEncoding, fmt.Errorf("starts with %#02x: neither Avro single-object encoding (c3 01) nor Confluent's wire format (00)", data[0])}
+	}
+}
+
+// candidateFingerprint is what a single-object header of this version's schema holds, taken from such a header.
+var candidateFingerprint = func() [8]byte {
+	data, err := candidateSchema.AppendSingleObject(nil, &Candidate{})
+	if err != nil {
+		panic(err) // the zero candidate always encodes
+	}
+	fingerprint, _, err := avro.SingleObjectFingerprint(data)
+	if err != nil {
+		panic(err)
+	}
+	return fingerprint
+}()
+
+// DecodeCandidateJSON decodes and checks a candidate written as one JSON object; a field it does not know is an error.
+func (c *Codec) DecodeCandidateJSON(data []byte) (Candidate, error) {
+	if len(data) > c.limits.RecordBytes {
+		return Candidate{}, &Error{ClassLimit, fmt.Errorf("line has %d bytes, the limit is %d", len(data), c.limits.RecordBytes)}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	var candidate Candidate
+	if err := decoder.Decode(&candidate); err != nil {
+		return Candidate{}, &Error{ClassEncoding, fmt.Errorf("not a candidate as JSON: %w", err)}
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return Candidate{}, &Error{ClassEncoding, errors.New("more than one JSON value on the line")}
+	}
+	return candidate, c.limits.Check(&candidate)
+}
+
+// EncodeCandidate encodes what a generator publishes.
+func (c *Codec) EncodeCandidate(candidate *Candidate) ([]byte, error) {
+	return c.encode(subjectCandidates, candidateSchema, candidate)
+}
+
+// EncodeApproved encodes a value of the approved topic.
+func (c *Codec) EncodeApproved(approved *Approved) ([]byte, error) {
+	return c.encode(subjectApproved, approvedSchema, approved)
+}
+
+// EncodeTombstone encodes a value of the tombstones topic.
+func (c *Codec) EncodeTombstone(tombstone *Tombstone) ([]byte, error) {
+	return c.encode(subjectTombstones, tombstoneSchema, tombstone)
+}
+
+// EncodeReview encodes a value of the review topic.
+func (c *Codec) EncodeReview(review *Review) ([]byte, error) {
+	return c.encode(subjectReview, reviewSchema, review)
+}
+
+func (c *Codec) encode(of subject, schema *avro.Schema, record any) ([]byte, error) {
+	var data []byte
+	var err error
+	if c.registry == nil {
+		data, err = schema.AppendSingleObject(nil, record)
+	} else {
+		data, err = schema.AppendEncode(c.registry.header(of), record)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", of, err)
+	}
+	return data, nil
+}
+
+// DecodeTombstone decodes a value of the tombstones topic that was written in Avro single-object encoding.
+func DecodeTombstone(data []byte) (Tombstone, error) {
+	var tombstone Tombstone
+	if _, err := tombstoneSchema.DecodeSingleObject(data, &tombstone); err != nil {
+		return Tombstone{}, &Error{ClassEncoding, fmt.Errorf("not a winnow.v1.Tombstone: %w", err)}
+	}
+	return tombstone, nil
+}
