@@ -1,0 +1,226 @@
+//go:build cgo
+
+package onnx
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/winnowgate/winnow/model"
+)
+
+func cpu() Config { return Config{Providers: []string{model.CPU}, Workers: 2, BatchTokens: 1024} }
+
+func openEngine(t *testing.T, bundle *model.Bundle, config Config) *Engine {
+	t.Helper()
+	engine, err := Open(bundle, config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	return engine
+}
+
+// tiny is a random DeBERTa of a few thousand weights (winnow_training.tiny): 40 pieces, 48 tokens.
+func tiny(t *testing.T) *model.Bundle {
+	t.Helper()
+	graph, err := os.ReadFile("testdata/tiny.onnx")
+	require.NoError(t, err)
+	return &model.Bundle{Graph: graph}
+}
+
+type golden struct {
+	IDs    []int64
+	Logits []float32
+}
+
+func readGoldens(t *testing.T) []golden {
+	t.Helper()
+	data, err := os.ReadFile("../testdata/goldens.json")
+	require.NoError(t, err)
+	var goldens []golden
+	require.NoError(t, json.Unmarshal(data, &goldens))
+	return goldens
+}
+
+func largestDifference(t *testing.T, want []float32, got model.Logits) float64 {
+	t.Helper()
+	largest := 0.0
+	for i := range got {
+		largest = math.Max(largest, math.Abs(float64(got[i]-want[i])))
+	}
+	return largest
+}
+
+// The starter computes what its checkpoint computes in PyTorch, whatever shares a pair's batch.
+func TestEngine_StarterEqualsItsCheckpointInAnyBatch(t *testing.T) {
+	bundle, err := model.Open(model.Starter)
+	require.NoError(t, err)
+	engine := openEngine(t, bundle, cpu())
+	goldens := readGoldens(t)
+	for size := 1; size <= 7; size += 3 {
+		for start := 0; start+size <= len(goldens); start += size {
+			var rows [][]int64
+			for _, golden := range goldens[start : start+size] {
+				rows = append(rows, golden.IDs)
+			}
+			logits, err := engine.Score(t.Context(), bundle.Manifest.NewBatch(rows))
+			require.NoError(t, err)
+			for i, row := range logits {
+				require.Less(t, largestDifference(t, goldens[start+i].Logits, row), 2e-5)
+			}
+		}
+	}
+}
+
+func TestEngine_RefusesABatchThatDoesNotFitItsBuffers(t *testing.T) {
+	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 16})
+	manifest := &model.Manifest{}
+	_, err := engine.Score(t.Context(), manifest.NewBatch([][]int64{make([]int64, 9), make([]int64, 9)}))
+	require.ErrorContains(t, err, "2 x 9 tokens exceeds the engine's 16")
+	_, err = engine.Score(t.Context(), model.Batch{Rows: 2, Length: 2, IDs: make([]int64, 3), Mask: make([]int64, 4)})
+	require.ErrorContains(t, err, "holds 3 ids")
+	_, err = engine.Score(t.Context(), model.Batch{})
+	require.Error(t, err)
+}
+
+// Native code that fails (an id beyond the vocabulary) is an error of that batch, and the slot serves the next one.
+func TestEngine_ABatchThatFailsLeavesTheEngineWorking(t *testing.T) {
+	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 16})
+	manifest := &model.Manifest{}
+	_, err := engine.Score(t.Context(), manifest.NewBatch([][]int64{{1, 40_000, 2}}))
+	require.Error(t, err)
+	_, err = engine.Score(t.Context(), manifest.NewBatch([][]int64{{1, 4, 2}}))
+	require.NoError(t, err)
+}
+
+// A run that is stopped by its context must not stop the runs that come after it on the same slot.
+func TestEngine_ACancelledRunLeavesTheSlotClean(t *testing.T) {
+	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 1024})
+	batch := (&model.Manifest{}).NewBatch([][]int64{make([]int64, 48), make([]int64, 48)})
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel() // before, during or after the run
+		if _, err := engine.Score(ctx, batch); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		cancel()
+		_, err := engine.Score(t.Context(), batch)
+		require.NoError(t, err)
+	}
+}
+
+// Close while batches run: they end, nothing native is freed under them, and later calls say so.
+func TestEngine_CloseStopsRunningBatches(t *testing.T) {
+	bundle, err := model.Open(model.Starter)
+	require.NoError(t, err)
+	engine, err := Open(bundle, cpu())
+	require.NoError(t, err)
+	rows := make([][]int64, 8)
+	for i := range rows {
+		rows[i] = make([]int64, 128)
+	}
+	var running sync.WaitGroup
+	started := make(chan struct{}, 4)
+	for range 4 {
+		running.Go(func() {
+			started <- struct{}{}
+			for {
+				if _, err := engine.Score(context.WithoutCancel(t.Context()), bundle.Manifest.NewBatch(rows)); err != nil {
+					return
+				}
+			}
+		})
+	}
+	for range 4 {
+		<-started
+	}
+	require.NoError(t, engine.Close())
+	running.Wait()
+	_, err = engine.Score(t.Context(), bundle.Manifest.NewBatch(rows))
+	require.ErrorIs(t, err, ErrClosed)
+	require.NoError(t, engine.Close())
+}
+
+// 100,000 batches of varying shapes, and not a megabyte for every ten thousand of them.
+func TestEngine_MemoryIsFlatOverAHundredThousandBatches(t *testing.T) {
+	engine := openEngine(t, tiny(t), cpu())
+	manifest := &model.Manifest{}
+	var batches []model.Batch
+	for rows := 1; rows <= 4; rows++ {
+		for length := 5; length <= 20; length += 5 {
+			batches = append(batches, manifest.NewBatch(append(make([][]int64, rows-1), make([]int64, length))))
+		}
+	}
+	run := func(count int) {
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				for i := range count / 2 {
+					if _, err := engine.Score(t.Context(), batches[i%len(batches)]); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+	}
+	run(20_000)
+	before := residentKiB(t)
+	run(80_000)
+	require.Less(t, residentKiB(t)-before, 8<<10, "KiB grown over 80,000 batches")
+}
+
+func residentKiB(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			size, err := strconv.Atoi(fields[1])
+			require.NoError(t, err)
+			return size
+		}
+	}
+	t.Fatal("no VmRSS")
+	return 0
+}
+
+// The CPU build of ONNX Runtime has neither provider: the ladder says why and goes on.
+func TestOpen_FallsBackDownTheLadderAndSaysWhy(t *testing.T) {
+	config := cpu()
+	config.Providers = model.Providers()
+	engine := openEngine(t, tiny(t), config)
+	require.Equal(t, model.CPU, engine.Provider())
+	require.Len(t, engine.Skipped(), 2)
+	require.Equal(t, model.TensorRT, engine.Skipped()[0].Provider)
+	require.Error(t, engine.Skipped()[0].Err)
+}
+
+func TestOpen_ARequiredProviderIsNotReplaced(t *testing.T) {
+	config := cpu()
+	config.Providers, config.Require = model.Providers(), model.TensorRT
+	_, err := Open(tiny(t), config)
+	require.ErrorContains(t, err, "tensorrt")
+}
+
+func TestOpen_AGraphThatIsNoneIsAnError(t *testing.T) {
+	_, err := Open(&model.Bundle{Graph: []byte("nonsense")}, cpu())
+	require.ErrorContains(t, err, "no execution provider works")
+}
+
+func TestOpen_NamesTheLibraryThatDoesNotExist(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "libonnxruntime.so")
+	t.Setenv(model.LibraryVariable, missing)
+	_, err := Open(tiny(t), cpu())
+	require.ErrorContains(t, err, missing)
+	require.ErrorContains(t, err, model.LibraryVariable)
+}

@@ -1,0 +1,55 @@
+package model
+
+// Bounds on a pair's tokens: three special ones and one of each side at least; at most what relative positions of
+// DeBERTa's published checkpoints cover.
+const (
+	minTokens = 5
+	maxTokens = 512
+)
+
+// JoinPair assembles [CLS] theme [SEP] title [SEP] from the two sides' ids, each encoded alone without special tokens.
+// What exceeds MaxTokens is cut from the end of the longer side, exactly as Hugging Face's longest_first does it, so the
+// closing [SEP] always stays.
+func (m *Manifest) JoinPair(theme, title []int64) []int64 {
+	keepTheme, keepTitle := longestFirst(len(theme), len(title), m.MaxTokens-3)
+	ids := make([]int64, 0, keepTheme+keepTitle+3)
+	ids = append(ids, m.SpecialTokens.CLS)
+	ids = append(ids, theme[:keepTheme]...)
+	ids = append(ids, m.SpecialTokens.SEP)
+	ids = append(ids, title[:keepTitle]...)
+	return append(ids, m.SpecialTokens.SEP)
+}
+
+// longestFirst returns how much of two sides of the given lengths fits into limit tokens.
+// Source: TruncationStrategy::LongestFirst in huggingface/tokenizers, utils/truncation.rs.
+func longestFirst(first, second, limit int) (int, int) {
+	if first+second <= limit {
+		return first, second
+	}
+	shorter, longer := min(first, second), 0
+	if shorter > limit {
+		longer = shorter
+	} else {
+		longer = max(shorter, limit-shorter)
+	}
+	if shorter+longer > limit {
+		shorter = limit / 2
+		longer = shorter + limit%2
+	}
+	if first > second {
+		return longer, shorter
+	}
+	return shorter, longer
+}
+
+// Readable reports whether the vocabulary knows more than half of one side's tokens. What it cannot read (another
+// script, symbols alone) it cannot judge either.
+func (m *Manifest) Readable(ids []int64) bool {
+	known := 0
+	for _, id := range ids {
+		if id != m.SpecialTokens.UNK {
+			known++
+		}
+	}
+	return 2*known > len(ids)
+}

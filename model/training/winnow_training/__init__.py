@@ -1,0 +1,1 @@
+"""Training and building of Winnow's model bundles."""

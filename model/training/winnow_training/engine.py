@@ -1,0 +1,46 @@
+"""Runs a graph over pairs with ONNX Runtime, as the server does: fp32, no padding beyond the batch's longest pair."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from winnow_training.pairs import Pair
+
+
+def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(max_tokens, strategy="longest_first")
+    tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"))
+    return tokenizer
+
+
+def session(graph: Path | bytes, threads: int = 0) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    source = graph if isinstance(graph, bytes) else str(graph)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def feed(encodings: list) -> dict[str, np.ndarray]:
+    return {
+        "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
+        "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
+    }
+
+
+def logits_of(graph: Path | bytes, tokenizer: Tokenizer, pairs: list[Pair], size: int = 32) -> np.ndarray:
+    """(pairs, labels) logits; pairs are sorted by length first, so that little of a batch is padding."""
+    running = session(graph)
+    order = sorted(range(len(pairs)), key=lambda index: len(pairs[index].theme) + len(pairs[index].title))
+    rows = []
+    for start in range(0, len(order), size):
+        chosen = [pairs[index] for index in order[start : start + size]]
+        batch = tokenizer.encode_batch([(pair.theme, pair.title) for pair in chosen])
+        rows.append(running.run(["logits"], feed(batch))[0])
+    logits = np.concatenate(rows)
+    result = np.empty_like(logits)
+    result[order] = logits
+    return result
