@@ -1,0 +1,247 @@
+// Package config composes the configuration of the whole program: defaults, then a strict YAML file, then environment
+// variables. Every problem is reported at once.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+
+	"github.com/winnowgate/winnow/model"
+	"github.com/winnowgate/winnow/processor/kafka"
+	"github.com/winnowgate/winnow/schema"
+)
+
+// EnvironmentPrefix starts the name of every environment variable that sets a key: kafka.brokers is WINNOW_KAFKA_BROKERS.
+const EnvironmentPrefix = "WINNOW_"
+
+// The ways of delivery.
+const (
+	ExactlyOnce = "exactly-once"
+	AtLeastOnce = "at-least-once"
+)
+
+// Config is everything that can be set.
+type Config struct {
+	Kafka          Kafka          `yaml:"kafka" envPrefix:"KAFKA_"`
+	Topics         Topics         `yaml:"topics" envPrefix:"TOPICS_"`
+	SchemaRegistry SchemaRegistry `yaml:"schema_registry" envPrefix:"SCHEMA_REGISTRY_"`
+	Limits         schema.Limits  `yaml:"limits" envPrefix:"LIMITS_"`
+	Model          Model          `yaml:"model" envPrefix:"MODEL_"`
+	Gate           Gate           `yaml:"gate" envPrefix:"GATE_"`
+	Policy         Policy         `yaml:"policy" envPrefix:"POLICY_"`
+	Admin          Admin          `yaml:"admin" envPrefix:"ADMIN_"`
+	Log            Log            `yaml:"log" envPrefix:"LOG_"`
+}
+
+// Kafka says where the brokers are and how the group consumes.
+type Kafka struct {
+	Brokers     []string   `yaml:"brokers" env:"BROKERS"`
+	Group       string     `yaml:"group" env:"GROUP"`
+	Delivery    string     `yaml:"delivery" env:"DELIVERY"`
+	Lanes       int        `yaml:"lanes" env:"LANES"`               // sessions over one gate
+	Replica     string     `yaml:"replica" env:"REPLICA"`           // names this process in its transactional ids; "" is the host's name
+	PollRecords int        `yaml:"poll_records" env:"POLL_RECORDS"` // most candidates of one transaction
+	TLS         kafka.TLS  `yaml:"tls" envPrefix:"TLS_"`
+	SASL        kafka.SASL `yaml:"sasl" envPrefix:"SASL_"`
+}
+
+// Topics names the five topics.
+type Topics struct {
+	Candidates string `yaml:"candidates" env:"CANDIDATES"`
+	Approved   string `yaml:"approved" env:"APPROVED"`
+	Tombstones string `yaml:"tombstones" env:"TOMBSTONES"`
+	Review     string `yaml:"review" env:"REVIEW"`
+	DeadLetter string `yaml:"dead_letter" env:"DEAD_LETTER"`
+}
+
+// SchemaRegistry switches from Avro single-object encoding to Confluent's wire format.
+type SchemaRegistry struct {
+	URL string `yaml:"url" env:"URL"` // "": none
+}
+
+// Model says which bundle scores, and on what.
+type Model struct {
+	Bundle    string   `yaml:"bundle" env:"BUNDLE"` // starter, or a folder
+	Providers []string `yaml:"providers" env:"PROVIDERS"`
+	Require   string   `yaml:"require" env:"REQUIRE"` // refuse any other provider
+	Workers   int      `yaml:"workers" env:"WORKERS"` // batches scored at once; 0: one a processor
+}
+
+// Gate bounds batches and the memory of scores.
+type Gate struct {
+	BatchTokens  int `yaml:"batch_tokens" env:"BATCH_TOKENS"`
+	CacheEntries int `yaml:"cache_entries" env:"CACHE_ENTRIES"`
+}
+
+// Policy says when a placement may be shown; thresholds of 0 are the bundle's.
+type Policy struct {
+	MinProducts        int     `yaml:"min_products" env:"MIN_PRODUCTS"`
+	SevereThreshold    float64 `yaml:"severe_threshold" env:"SEVERE_THRESHOLD"`
+	ReviewThreshold    float64 `yaml:"review_threshold" env:"REVIEW_THRESHOLD"`
+	PruneWeak          bool    `yaml:"prune_weak" env:"PRUNE_WEAK"`
+	MaxDeadLetterShare float64 `yaml:"max_dead_letter_share" env:"MAX_DEAD_LETTER_SHARE"`
+}
+
+// Admin is the endpoint of health and metrics.
+type Admin struct {
+	Listen string `yaml:"listen" env:"LISTEN"`
+}
+
+// Log says how much is logged: debug, info, warn or error.
+type Log struct {
+	Level string `yaml:"level" env:"LEVEL"`
+}
+
+// Default returns the configuration that runs against a broker on this machine.
+func Default() Config {
+	return Config{
+		// 256 placements of some 10 products are 2,500 pairs: seconds of scoring on two processors, so one transaction's
+		// 33 ms cost about 1 %, and a killed replica repeats seconds of work.
+		Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Group: "winnow", Delivery: ExactlyOnce, Lanes: 2, PollRecords: 256},
+		Topics: Topics{
+			Candidates: "placements.candidates", Approved: "placements.approved", Tombstones: "placements.tombstones",
+			Review: "placements.review", DeadLetter: "placements.dead-letter",
+		},
+		Limits: schema.DefaultLimits(),
+		Model:  Model{Bundle: "starter", Providers: model.Providers()},
+		// 1,024 tokens are 50 to 60 pairs: more was slower on every processor measured. 65,536 scores take about 10 MB.
+		Gate:   Gate{BatchTokens: 1024, CacheEntries: 65_536},
+		Policy: Policy{MinProducts: 3, PruneWeak: true, MaxDeadLetterShare: 0.5},
+		Admin:  Admin{Listen: "127.0.0.1:8080"},
+		Log:    Log{Level: "info"},
+	}
+}
+
+// Load reads the file at path ("": none) over the defaults and the environment, given as KEY=VALUE, over both.
+func Load(path string, environment []string) (Config, error) {
+	config := Default()
+	if path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return Config{}, fmt.Errorf("configuration: %w", err)
+		}
+		if len(bytes.TrimSpace(data)) > 0 {
+			if err := yaml.UnmarshalWithOptions(data, &config, yaml.Strict()); err != nil {
+				return Config{}, fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
+			}
+		}
+	}
+	if err := override(&config, environment); err != nil {
+		return Config{}, err
+	}
+	if err := config.Validate(); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return config, nil
+}
+
+func override(config *Config, environment []string) error {
+	options := env.Options{Prefix: EnvironmentPrefix, Environment: env.ToMap(environment)}
+	params, err := env.GetFieldParamsWithOptions(config, options)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	known := map[string]bool{model.LibraryVariable: true}
+	for _, param := range params {
+		known[param.Key] = true
+	}
+	var unknown []string
+	for name := range options.Environment {
+		if strings.HasPrefix(name, EnvironmentPrefix) && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		return fmt.Errorf("configuration: the environment sets %s, which is no key: names are %s, the section and the key, such as WINNOW_KAFKA_BROKERS", strings.Join(unknown, ", "), EnvironmentPrefix)
+	}
+	if err := env.ParseWithOptions(config, options); err != nil {
+		return fmt.Errorf("configuration: environment: %w", err)
+	}
+	return nil
+}
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+// Validate reports every problem with its key, value and bound.
+func (c *Config) Validate() error {
+	var problems []error
+	check := func(ok bool, format string, values ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, values...))
+		}
+	}
+	within := func(key string, value, low, high int) {
+		check(low <= value && value <= high, "%s is %d, must be %d to %d", key, value, low, high)
+	}
+	part := func(key string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", key, err))
+		}
+	}
+	check(len(c.Kafka.Brokers) > 0, "kafka.brokers is empty")
+	for _, broker := range c.Kafka.Brokers {
+		_, _, err := net.SplitHostPort(broker)
+		check(err == nil, "kafka.brokers holds %q, must be host:port", broker)
+	}
+	check(c.Kafka.Group != "", "kafka.group is empty")
+	check(c.Kafka.Delivery == ExactlyOnce || c.Kafka.Delivery == AtLeastOnce, "kafka.delivery is %q, must be %s or %s", c.Kafka.Delivery, ExactlyOnce, AtLeastOnce)
+	within("kafka.lanes", c.Kafka.Lanes, 1, 64)
+	within("kafka.poll_records", c.Kafka.PollRecords, 1, 100_000)
+	part("kafka.sasl", c.Kafka.SASL.Validate())
+	names := map[string]bool{}
+	for _, topic := range c.Topics.All() {
+		check(topicName.MatchString(topic.Name), "topics.%s is %q, must be 1 to 249 letters, digits, dots, hyphens or underscores", topic.Key, topic.Name)
+		check(!names[topic.Name], "topics.%s is %q, which another topic is called already", topic.Key, topic.Name)
+		names[topic.Name] = true
+	}
+	part("limits", c.Limits.Validate())
+	check(c.Model.Bundle != "", "model.bundle is empty, must be starter or a folder")
+	check(len(c.Model.Providers) > 0, "model.providers is empty, must list some of %v", model.Providers())
+	for _, provider := range c.Model.Providers {
+		check(slices.Contains(model.Providers(), provider), "model.providers holds %q, must be some of %v", provider, model.Providers())
+	}
+	check(c.Model.Require == "" || slices.Contains(c.Model.Providers, c.Model.Require), "model.require is %q, must be empty or one of model.providers %v", c.Model.Require, c.Model.Providers)
+	within("model.workers", c.Model.Workers, 0, 1024)
+	within("gate.batch_tokens", c.Gate.BatchTokens, 1, 1<<20)
+	within("gate.cache_entries", c.Gate.CacheEntries, 0, 1<<26)
+	within("policy.min_products", c.Policy.MinProducts, 1, c.Limits.Products)
+	share := func(key string, value float64) {
+		check(value >= 0 && value <= 1, "%s is %v, must be 0 to 1", key, value)
+	}
+	share("policy.severe_threshold", c.Policy.SevereThreshold)
+	share("policy.review_threshold", c.Policy.ReviewThreshold)
+	share("policy.max_dead_letter_share", c.Policy.MaxDeadLetterShare)
+	_, _, err := net.SplitHostPort(c.Admin.Listen)
+	check(err == nil, "admin.listen is %q, must be host:port", c.Admin.Listen)
+	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level is %q, must be debug, info, warn or error", c.Log.Level)
+	return errors.Join(problems...)
+}
+
+// NamedTopic is a topic with its key in the configuration.
+type NamedTopic struct{ Key, Name string }
+
+// All lists the topics, the candidates first.
+func (t Topics) All() []NamedTopic {
+	return []NamedTopic{
+		{"candidates", t.Candidates}, {"approved", t.Approved}, {"tombstones", t.Tombstones},
+		{"review", t.Review}, {"dead_letter", t.DeadLetter},
+	}
+}
+
+// Dump renders the configuration in force as YAML, without secrets.
+func (c Config) Dump() ([]byte, error) {
+	if c.Kafka.SASL.Password != "" {
+		c.Kafka.SASL.Password = "(redacted)"
+	}
+	return yaml.Marshal(c)
+}

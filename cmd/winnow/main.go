@@ -1,0 +1,119 @@
+//go:build cgo
+
+// Command winnow is a quality gate for placements on Kafka.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/winnowgate/winnow/cmd/internal/config"
+)
+
+// The exit codes of every command.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is an error of whoever typed the command or wrote the configuration.
+type usageError struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx, os.Args[1:]))
+}
+
+func execute(ctx context.Context, arguments []string) int {
+	root := rootCommand()
+	root.SetArgs(arguments)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "winnow: %v\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(os.Stderr, "winnow: %v\n", err)
+		return exitFailed
+	}
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "winnow",
+		Short: "A quality gate for placements on Kafka",
+		Long: `Winnow reads candidate placements (a theme and the products to show under it) from a Kafka topic, scores every
+(theme, product title) pair with a DeBERTa cross-encoder inside this process, and writes, exactly once, approved
+placements, tombstones of severe violations and placements for review to topics of their own.
+
+Start here:
+  winnow demo                              the whole job on this machine, nothing to set up
+  winnow score < candidates.jsonl          verdicts on your own candidates, without Kafka
+  winnow topics create --config gate.yaml  the five topics on your cluster
+  winnow run --config gate.yaml            the gate
+
+Every configuration key is an environment variable too: kafka.brokers is WINNOW_KAFKA_BROKERS.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(command *cobra.Command, arguments []string) error {
+			if len(arguments) > 0 {
+				return usageError{fmt.Errorf("unknown command %q: see winnow --help", arguments[0])}
+			}
+			return nil
+		},
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w: see %s --help", err, command.CommandPath())}
+	})
+	root.AddCommand(demoCommand(), runCommand(), scoreCommand(), topicsCommand(), versionCommand())
+	return root
+}
+
+// noArguments refuses words that no command asked for.
+func noArguments(command *cobra.Command, arguments []string) error {
+	if len(arguments) > 0 {
+		return usageError{fmt.Errorf("%s takes no argument, got %q: see %s --help", command.CommandPath(), arguments[0], command.CommandPath())}
+	}
+	return nil
+}
+
+func configFlag(command *cobra.Command) *string {
+	return command.Flags().String("config", "", "YAML file; without it defaults and environment variables alone")
+}
+
+func loadConfig(path string) (config.Config, error) {
+	settings, err := config.Load(path, os.Environ())
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	return settings, nil
+}
+
+// newLogger writes JSON to standard error, which leaves standard output to results.
+func newLogger(level string) (*zap.Logger, error) {
+	parsed, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("log.level: %w", err)}
+	}
+	settings := zap.NewProductionConfig()
+	settings.Level = zap.NewAtomicLevelAt(parsed)
+	settings.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
+	settings.DisableStacktrace = true
+	settings.Sampling = nil
+	return settings.Build()
+}

@@ -1,0 +1,151 @@
+//go:build cgo
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/winnowgate/winnow/cmd/internal/app"
+	"github.com/winnowgate/winnow/processor"
+	"github.com/winnowgate/winnow/processor/gate"
+	"github.com/winnowgate/winnow/schema"
+)
+
+// scoreChunk is how many candidates are judged together: as many as a poll of winnow run, so that memory and speed are
+// alike.
+const scoreChunk = 256
+
+func scoreCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "score",
+		Short: "Judge candidates from standard input, without Kafka",
+		Long: `Reads one candidate as JSON a line and writes one verdict as JSON a line, in the same order, through the gate that
+winnow run uses. A line that is no candidate gets the verdict dead-letter, its class as the reason and an error.`,
+		Example: `  echo '{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Beef jerky"}]}' | winnow score`,
+		Args:    noArguments,
+	}
+	path := configFlag(command)
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		settings, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		logger, err := newLogger("warn")
+		if err != nil {
+			return err
+		}
+		engine, err := app.OpenEngine(command.Context(), settings, logger, prometheus.NewRegistry())
+		if err != nil {
+			return err
+		}
+		codec := schema.NewCodec(settings.Limits, nil)
+		err = score(command.Context(), engine.Gate, codec, settings.Limits, os.Stdin, os.Stdout)
+		return errors.Join(err, engine.Close())
+	}
+	return command
+}
+
+// line is one verdict; its JSON is part of the command's contract.
+type line struct {
+	PlacementID string          `json:"placement_id"`
+	Verdict     string          `json:"verdict"`
+	Reasons     []string        `json:"reasons"`
+	Products    []schema.Scored `json:"products"`
+	Pruned      []schema.Pruned `json:"pruned"`
+	Error       string          `json:"error,omitempty"`
+}
+
+func score(ctx context.Context, gate *gate.Gate, codec *schema.Codec, limits schema.Limits, in io.Reader, out io.Writer) error {
+	reader := bufio.NewReaderSize(in, 64<<10)
+	writer := bufio.NewWriter(out)
+	encoder := json.NewEncoder(writer)
+	encoder.SetEscapeHTML(false)
+	for number, ended := 1, false; !ended; {
+		var lines []line
+		var candidates []schema.Candidate
+		var indexes []int
+		for len(lines) < scoreChunk && !ended {
+			data, err := readLine(reader, limits.RecordBytes)
+			if ended = errors.Is(err, io.EOF); ended && len(data) == 0 {
+				break
+			}
+			if err != nil && !ended {
+				return fmt.Errorf("read line %d: %w", number, err)
+			}
+			candidate, err := codec.DecodeCandidateJSON(data)
+			if err != nil {
+				lines = append(lines, deadLine(candidate.PlacementID, number, err))
+			} else {
+				candidates, indexes = append(candidates, candidate), append(indexes, len(lines))
+				lines = append(lines, line{})
+			}
+			number++
+		}
+		outcomes, err := gate.Judge(ctx, candidates)
+		if err != nil {
+			return err
+		}
+		for i, outcome := range outcomes {
+			lines[indexes[i]] = verdictLine(candidates[i].PlacementID, outcome)
+		}
+		for _, line := range lines {
+			if err := encoder.Encode(line); err != nil {
+				return fmt.Errorf("write verdict: %w", err)
+			}
+		}
+		if err := writer.Flush(); err != nil {
+			return fmt.Errorf("write verdicts: %w", err)
+		}
+	}
+	return nil
+}
+
+// readLine returns the next line without its end. Of a line longer than limit it returns the first limit+1 bytes, enough
+// to see that it is too long, and skips the rest.
+func readLine(reader *bufio.Reader, limit int) ([]byte, error) {
+	var text []byte
+	for {
+		part, more, err := reader.ReadLine()
+		if err != nil {
+			return text, err
+		}
+		text = append(text, part[:min(len(part), limit+1-len(text))]...)
+		if !more {
+			return text, nil
+		}
+	}
+}
+
+func deadLine(placementID string, number int, err error) line {
+	class := schema.ClassEncoding
+	var blame *schema.Error
+	if errors.As(err, &blame) {
+		class = blame.Class
+	}
+	return line{
+		PlacementID: placementID, Verdict: processor.VerdictDeadLetter, Reasons: []string{string(class)},
+		Products: []schema.Scored{}, Pruned: []schema.Pruned{}, Error: fmt.Sprintf("line %d: %v", number, err),
+	}
+}
+
+func verdictLine(placementID string, outcome gate.Outcome) line {
+	if outcome.Err != nil {
+		return line{
+			PlacementID: placementID, Verdict: processor.VerdictDeadLetter, Reasons: []string{string(processor.ClassInference)},
+			Products: []schema.Scored{}, Pruned: []schema.Pruned{}, Error: outcome.Err.Error(),
+		}
+	}
+	return line{
+		PlacementID: placementID, Verdict: string(outcome.Verdict.Outcome), Reasons: processor.Codes(outcome.Verdict.Reasons),
+		Products: processor.Scored(outcome.Verdict.Products), Pruned: processor.Pruned(outcome.Verdict.Pruned),
+	}
+}

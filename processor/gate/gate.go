@@ -1,0 +1,147 @@
+// Package gate judges placements: it plans which pairs need a score, tokenizes them, scores them in length-sorted
+// batches and applies the policy. It knows no Kafka.
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/winnowgate/winnow/model"
+	"github.com/winnowgate/winnow/processor/judge"
+	"github.com/winnowgate/winnow/schema"
+)
+
+// Tokenizer turns one side of a pair into token ids, without special tokens. It must be safe for concurrent use.
+type Tokenizer interface {
+	Encode(text string) ([]int64, error)
+}
+
+// Scorer returns the logits of each row of a batch. It must be safe for concurrent use and limits itself how many
+// batches run at a time: more than Workers calls wait.
+type Scorer interface {
+	Score(ctx context.Context, batch model.Batch) ([]model.Logits, error)
+	Workers() int
+	Provider() string
+}
+
+// Config bounds the gate's batches and memory.
+type Config struct {
+	BatchTokens  int // padded tokens of one batch
+	CacheEntries int // pairs whose scores are remembered, some 150 bytes each; 0: none
+}
+
+// Gate judges placements with one model and one policy. It is safe for concurrent use.
+type Gate struct {
+	manifest  *model.Manifest
+	tokenizer Tokenizer
+	scorer    Scorer
+	policy    judge.Policy
+	config    Config
+	cache     *cache
+	metrics   *metrics
+}
+
+// New returns a gate over the bundle's model. The caller keeps ownership of tokenizer and scorer.
+func New(bundle *model.Bundle, tokenizer Tokenizer, scorer Scorer, policy judge.Policy, config Config, registerer prometheus.Registerer) (*Gate, error) {
+	if config.BatchTokens < bundle.Manifest.MaxTokens {
+		return nil, fmt.Errorf("batch_tokens is %d, below the %d tokens that one pair may have", config.BatchTokens, bundle.Manifest.MaxTokens)
+	}
+	if err := policy.Validate(); err != nil {
+		return nil, err
+	}
+	return &Gate{
+		manifest: &bundle.Manifest, tokenizer: tokenizer, scorer: scorer, policy: policy, config: config,
+		cache: newCache(bundle.Digest, config.CacheEntries), metrics: newMetrics(registerer),
+	}, nil
+}
+
+// Policy returns the policy in force.
+func (g *Gate) Policy() judge.Policy { return g.policy }
+
+// Provider returns the execution provider that scores.
+func (g *Gate) Provider() string { return g.scorer.Provider() }
+
+// Outcome is what became of one candidate: a verdict, or an error that blames this candidate alone.
+type Outcome struct {
+	Verdict judge.Verdict
+	Err     error
+}
+
+// Judge decides every candidate, in order. An error means that nothing was decided: ctx ended, or the engine is closed.
+func (g *Gate) Judge(ctx context.Context, candidates []schema.Candidate) ([]Outcome, error) {
+	plan := measured(g.metrics.plan, func() plan { return newPlan(candidates) })
+	scores := g.recall(plan.pairs)
+	started := time.Now()
+	items := g.tokenize(plan.pairs, scores)
+	g.metrics.tokenize.Observe(time.Since(started).Seconds())
+	started = time.Now()
+	if err := g.infer(ctx, items, scores); err != nil {
+		return nil, err
+	}
+	g.metrics.infer.Observe(time.Since(started).Seconds())
+	g.remember(items, plan.pairs, scores)
+	return measured(g.metrics.judge, func() []Outcome { return g.judge(candidates, plan, scores) }), nil
+}
+
+// score is what is known of one distinct pair.
+type score struct {
+	logits model.Logits
+	err    error // the pair can't be scored
+	known  bool  // logits are set
+}
+
+func (g *Gate) recall(pairs []pair) []score {
+	scores := make([]score, len(pairs))
+	for i, pair := range pairs {
+		if scores[i].logits, scores[i].known = g.cache.get(pair); scores[i].known {
+			g.metrics.pairsCached.Inc()
+		}
+	}
+	return scores
+}
+
+func (g *Gate) remember(items []item, pairs []pair, scores []score) {
+	for _, item := range items {
+		if scores[item.pair].known {
+			g.cache.add(pairs[item.pair], scores[item.pair].logits)
+		}
+	}
+}
+
+func (g *Gate) judge(candidates []schema.Candidate, plan plan, scores []score) []Outcome {
+	outcomes := make([]Outcome, len(candidates))
+	for i, candidate := range candidates {
+		products := make([]judge.Product, len(candidate.Products))
+		var failures []error
+		for j, product := range candidate.Products {
+			score := scores[plan.refs[i][j]]
+			products[j] = judge.Product{ProductID: product.ProductID, Title: product.Title, Probabilities: unscored}
+			switch {
+			case errors.Is(score.err, errUnreadable): // the model has no opinion: a person's case, not a failure
+			case score.err != nil:
+				failures = append(failures, fmt.Errorf("products[%d]: %w", j, score.err))
+			case score.known:
+				products[j].Probabilities = g.manifest.Calibrate(score.logits)
+			}
+		}
+		if len(failures) > 0 {
+			outcomes[i].Err = errors.Join(failures...)
+			continue
+		}
+		outcomes[i].Verdict = g.policy.Judge(products)
+	}
+	return outcomes
+}
+
+var unscored = model.Probabilities{Relevant: math.NaN(), Weak: math.NaN(), Severe: math.NaN()}
+
+func measured[T any](histogram prometheus.Observer, work func() T) T {
+	started := time.Now()
+	defer func() { histogram.Observe(time.Since(started).Seconds()) }()
+	return work()
+}

@@ -1,0 +1,82 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// SessionConfig is one lane's place in the group.
+type SessionConfig struct {
+	Group           string
+	Topic           string
+	TransactionalID string // stable over restarts and unique in the cluster; a successor fences its predecessor by it
+	PollRecords     int    // most records of one poll
+}
+
+// Transact delivers exactly once: a poll's outputs and its offsets become visible together, in one transaction.
+type Transact struct {
+	Assignment
+
+	session *kgo.GroupTransactSession
+	config  SessionConfig
+}
+
+// NewTransact joins the group. The caller must Close the session.
+func NewTransact(connection Connection, config SessionConfig) (*Transact, error) {
+	options, err := connection.options()
+	if err != nil {
+		return nil, err
+	}
+	transact := &Transact{config: config}
+	options = append(options, consumerOptions(config.Group, config.Topic, &transact.Assignment)...)
+	options = append(options, kgo.TransactionalID(config.TransactionalID), kgo.RequireStableFetchOffsets())
+	if transact.session, err = kgo.NewGroupTransactSession(options...); err != nil {
+		return nil, fmt.Errorf("kafka session %s: %w", config.TransactionalID, err)
+	}
+	return transact, nil
+}
+
+// Poll implements processor.Session.
+func (t *Transact) Poll(ctx context.Context) ([]*kgo.Record, error) {
+	return poll(ctx, func() kgo.Fetches { return t.session.PollRecords(ctx, t.config.PollRecords) })
+}
+
+// Finish implements processor.Session. The transaction begins only here: its timeout counts from the first produced
+// record, so scoring, however slow, can't exhaust it.
+func (t *Transact) Finish(ctx context.Context, out []*kgo.Record) (bool, error) {
+	if err := t.session.Begin(); err != nil {
+		return false, t.explain("begin", err)
+	}
+	var results results
+	for _, record := range out {
+		t.session.Produce(ctx, record, results.promise)
+	}
+	if err := t.session.Client().Flush(ctx); err != nil {
+		return false, t.explain("flush", err)
+	}
+	// Committing is decided by what became of the outputs: End itself would commit the offsets even if one was lost.
+	rejected := results.err()
+	committed, err := t.session.End(ctx, kgo.TransactionEndTry(rejected == nil))
+	if err != nil {
+		return false, t.explain("end", err)
+	}
+	if rejected != nil {
+		return false, rejected
+	}
+	return committed, nil
+}
+
+func (t *Transact) explain(step string, err error) error {
+	err = fmt.Errorf("%s transaction %s: %w", step, t.config.TransactionalID, err)
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+		return fmt.Errorf("%w: another process has taken over this transactional id, or this one paused beyond the transaction timeout; nothing was lost, restart it, and give each replica its own kafka.replica", err)
+	}
+	return err
+}
+
+// Close leaves the group and closes the connections.
+func (t *Transact) Close() { t.session.Close() }

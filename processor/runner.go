@@ -1,0 +1,203 @@
+// Package processor carries records from a consumer group through the gate to the topics of verdicts. It knows no model.
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/winnowgate/winnow/processor/gate"
+	"github.com/winnowgate/winnow/schema"
+)
+
+// Topics are the names of the four topics that verdicts go to.
+type Topics struct{ Approved, Tombstones, Review, DeadLetter string }
+
+// Config is what a Runner needs besides its collaborators.
+type Config struct {
+	Topics Topics
+	Model  string // name@digest prefix, written into every verdict
+	// MaxDeadLetterShare is the share of one poll above which dead letters are no longer the records' fault but that of
+	// something they share, such as a generator's release or a broken engine.
+	MaxDeadLetterShare float64
+	FinishTimeout      time.Duration // for making one poll's verdicts durable, also while stopping
+}
+
+// fewestSystemic is how many dead letters a poll needs before their share says anything: one poison record alone in its
+// poll is a share of 100 %.
+const fewestSystemic = 20
+
+// ErrSystemic is returned by Run when so many records of one poll would become dead letters that the fault is not
+// theirs. Nothing of that poll was committed.
+var ErrSystemic = errors.New("too large a share of a poll can't be judged")
+
+// Runner is one lane: it polls, judges, and finishes, one poll after the other.
+type Runner struct {
+	session Session
+	gate    *gate.Gate
+	codec   *schema.Codec
+	config  Config
+	metrics *Metrics
+	now     func() time.Time
+
+	// condemned are inputs whose verdict the broker refused; delivered again, each becomes a small dead letter.
+	condemned map[position]error
+	busySince atomic.Int64 // Unix nanoseconds at which the poll in hand arrived; 0 while waiting for one
+}
+
+// NewRunner returns a lane over session. Several lanes may share a gate, a codec and metrics.
+func NewRunner(session Session, gate *gate.Gate, codec *schema.Codec, config Config, metrics *Metrics) *Runner {
+	return &Runner{session: session, gate: gate, codec: codec, config: config, metrics: metrics, now: time.Now, condemned: map[position]error{}}
+}
+
+// BusySince returns when the poll in hand arrived; ok is false while the lane waits for one.
+func (r *Runner) BusySince() (since time.Time, ok bool) {
+	nanoseconds := r.busySince.Load()
+	return time.Unix(0, nanoseconds), nanoseconds != 0
+}
+
+// Run works until ctx ends, which is no error, or until something fails that needs a person or a restart. What was
+// polled and not committed then will be delivered again.
+func (r *Runner) Run(ctx context.Context) error {
+	for {
+		records, err := r.session.Poll(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("poll: %w", err)
+		}
+		r.busySince.Store(r.now().UnixNano())
+		err = r.process(ctx, records)
+		r.busySince.Store(0)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *Runner) process(ctx context.Context, records []*kgo.Record) error {
+	decisions, err := r.decide(ctx, records)
+	if err != nil {
+		return err
+	}
+	if err := r.checkShare(decisions); err != nil {
+		return err
+	}
+	var out []*kgo.Record
+	for _, decision := range decisions {
+		out = append(out, decision.out...)
+	}
+	// Detached: once the verdicts are made, a stop waits for them to be durable, within the timeout.
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.FinishTimeout)
+	defer cancel()
+	started := r.now()
+	committed, err := r.session.Finish(finish, out)
+	r.metrics.finish.Observe(r.now().Sub(started).Seconds())
+	var rejection Rejection
+	if errors.As(err, &rejection) {
+		return r.condemn(rejection)
+	}
+	if err != nil {
+		return fmt.Errorf("finish: %w", err)
+	}
+	r.metrics.observe(decisions, committed, r.now())
+	if committed {
+		for _, record := range records {
+			delete(r.condemned, positionOf(record))
+		}
+	}
+	return nil
+}
+
+// decision is what becomes of one input record.
+type decision struct {
+	source  *kgo.Record
+	verdict string // value of the header winnow-verdict
+	class   Class  // of a dead letter
+	out     []*kgo.Record
+}
+
+func (r *Runner) decide(ctx context.Context, records []*kgo.Record) ([]decision, error) {
+	decisions := make([]decision, len(records))
+	var candidates []schema.Candidate
+	var indexes []int // of the record that each candidate came from
+	for i, record := range records {
+		candidate, err := r.decode(ctx, record)
+		var blame *deadLetterError
+		switch {
+		case errors.As(err, &blame):
+			decisions[i] = r.deadLetter(record, blame)
+		case err != nil:
+			return nil, fmt.Errorf("decode %s: %w", positionOf(record), err)
+		default:
+			candidates, indexes = append(candidates, candidate), append(indexes, i)
+		}
+	}
+	outcomes, err := r.gate.Judge(ctx, candidates)
+	if err != nil {
+		return nil, fmt.Errorf("judge: %w", err)
+	}
+	for i, outcome := range outcomes {
+		at := indexes[i]
+		if outcome.Err != nil {
+			decisions[at] = r.deadLetter(records[at], &deadLetterError{ClassInference, outcome.Err})
+			continue
+		}
+		decisions[at] = r.encode(records[at], &candidates[i], &outcome.Verdict)
+	}
+	return decisions, nil
+}
+
+// decode returns the candidate in record, or a *deadLetterError when the record itself is at fault.
+func (r *Runner) decode(ctx context.Context, record *kgo.Record) (schema.Candidate, error) {
+	if err, ok := r.condemned[positionOf(record)]; ok {
+		return schema.Candidate{}, &deadLetterError{ClassUndeliverable, err}
+	}
+	candidate, err := r.codec.DecodeCandidate(ctx, record.Value)
+	var blame *schema.Error
+	switch {
+	case errors.As(err, &blame):
+		return schema.Candidate{}, &deadLetterError{Class(blame.Class), blame.Err}
+	case err != nil:
+		return schema.Candidate{}, err
+	case string(record.Key) != candidate.PlacementID:
+		return schema.Candidate{}, &deadLetterError{ClassKey, fmt.Errorf("the record's key is %q, its placement_id %q: they must be equal", abridged(string(record.Key)), abridged(candidate.PlacementID))}
+	}
+	return candidate, nil
+}
+
+func (r *Runner) checkShare(decisions []decision) error {
+	dead := 0
+	var example decision
+	for _, decision := range decisions {
+		if decision.verdict == VerdictDeadLetter {
+			dead, example = dead+1, decision
+		}
+	}
+	if dead < fewestSystemic || float64(dead) <= r.config.MaxDeadLetterShare*float64(len(decisions)) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d records, above the share of %v that policy.max_dead_letter_share allows; the last is %s (%s). Nothing of this poll was committed: mend the cause, or raise the share to let them become dead letters",
+		ErrSystemic, dead, len(decisions), r.config.MaxDeadLetterShare, positionOf(example.source), example.class)
+}
+
+func (r *Runner) condemn(rejection Rejection) error {
+	source, err := parsePosition(rejection.Rejected())
+	if err != nil {
+		return fmt.Errorf("finish: %w", errors.Join(rejection, err))
+	}
+	if _, again := r.condemned[source]; again {
+		return fmt.Errorf("finish: not even the dead letter of %s can be produced: %w", source, rejection)
+	}
+	r.condemned[source] = rejection
+	r.metrics.finishes.WithLabelValues("rejected").Inc()
+	return nil
+}
