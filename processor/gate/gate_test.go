@@ -1,0 +1,288 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/winnowgate/winnow/model"
+	"github.com/winnowgate/winnow/processor/judge"
+	"github.com/winnowgate/winnow/schema"
+)
+
+const (
+	unknown = int64(3)
+	poison  = "poison"
+)
+
+// words is a tokenizer for tests: a token a word. "?" is outside its vocabulary and "panic" is an error.
+type words struct{}
+
+func (words) Encode(text string) ([]int64, error) {
+	var ids []int64
+	for _, word := range strings.Fields(text) {
+		switch word {
+		case "panic":
+			return nil, errors.New("native tokenizer failed")
+		case "?":
+			ids = append(ids, unknown)
+		default:
+			id := int64(10)
+			for _, char := range word {
+				id = id*31 + int64(char)
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// hashing is a scorer for tests: a row's logits are a function of its unpadded ids alone, as they must be.
+type hashing struct {
+	mu      sync.Mutex
+	batches []model.Batch
+	fail    func(model.Batch) error
+}
+
+func (*hashing) Workers() int     { return 2 }
+func (*hashing) Provider() string { return "test" }
+
+func (h *hashing) Score(ctx context.Context, batch model.Batch) ([]model.Logits, error) {
+	h.mu.Lock()
+	h.batches = append(h.batches, batch)
+	h.mu.Unlock()
+	if h.fail != nil {
+		if err := h.fail(batch); err != nil {
+			return nil, err
+		}
+	}
+	logits := make([]model.Logits, batch.Rows)
+	for row := range logits {
+		var ids []int64
+		for column := range batch.Length {
+			if batch.Mask[row*batch.Length+column] == 1 {
+				ids = append(ids, batch.IDs[row*batch.Length+column])
+			}
+		}
+		logits[row] = hash(ids)
+	}
+	return logits, ctx.Err()
+}
+
+func hash(ids []int64) model.Logits {
+	sum := int64(7)
+	for _, id := range ids {
+		sum = sum*1_000_003 + id
+	}
+	return model.Logits{float32(sum % 97), float32(sum % 89), float32(sum % 83)}
+}
+
+func holds(batch model.Batch, word string) bool {
+	ids, _ := words{}.Encode(word)
+	for _, id := range batch.IDs {
+		if id == ids[0] {
+			return true
+		}
+	}
+	return false
+}
+
+var bundle = &model.Bundle{Digest: "0123456789abcdef", Manifest: model.Manifest{
+	Name: "test", Labels: []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}, MaxTokens: 16,
+	SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: unknown}, Calibration: model.Calibration{Temperature: 20},
+}}
+
+func newGate(t require.TestingT, scorer Scorer, config Config) *Gate {
+	gate, err := New(bundle, words{}, scorer, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, config, prometheus.NewRegistry())
+	require.NoError(t, err)
+	return gate
+}
+
+func candidate(theme string, titles ...string) schema.Candidate {
+	candidate := schema.Candidate{PlacementID: theme, Theme: theme}
+	for _, title := range titles {
+		candidate.Products = append(candidate.Products, schema.Product{ProductID: title, Title: title})
+	}
+	return candidate
+}
+
+func randomCandidates() *rapid.Generator[[]schema.Candidate] {
+	phrase := rapid.StringMatching(`[a-c]{1,2}( [a-c]{1,2}){0,20}`)
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) schema.Candidate {
+		return candidate(phrase.Draw(t, "theme"), rapid.SliceOfN(phrase, 0, 6).Draw(t, "titles")...)
+	}), 0, 12)
+}
+
+// Whatever is polled together, in whatever batches, every product gets the score of its own pair.
+func TestJudge_EveryProductGetsItsOwnScore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		candidates := randomCandidates().Draw(t, "candidates")
+		scorer := &hashing{}
+		gate := newGate(t, scorer, Config{BatchTokens: rapid.IntRange(16, 64).Draw(t, "budget"), CacheEntries: rapid.SampledFrom([]int{0, 4, 100}).Draw(t, "cache")})
+		for range 2 { // the second time partly from memory
+			outcomes, err := gate.Judge(t.Context(), candidates)
+			require.NoError(t, err)
+			require.Len(t, outcomes, len(candidates))
+			for i, candidate := range candidates {
+				require.NoError(t, outcomes[i].Err)
+				products := make([]judge.Product, len(candidate.Products))
+				for j, product := range candidate.Products {
+					theme, _ := words{}.Encode(candidate.Theme)
+					title, _ := words{}.Encode(product.Title)
+					products[j] = judge.Product{ProductID: product.ProductID, Title: product.Title, Probabilities: bundle.Manifest.Calibrate(hash(bundle.Manifest.JoinPair(theme, title)))}
+				}
+				require.Equal(t, gate.Policy().Judge(products), outcomes[i].Verdict)
+			}
+		}
+	})
+}
+
+func TestCut_KeepsTheBudgetAndEveryItemOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lengths := rapid.SliceOfN(rapid.IntRange(1, 40), 0, 60).Draw(t, "lengths")
+		budget := rapid.IntRange(1, 200).Draw(t, "budget")
+		items := make([]item, len(lengths))
+		for i, length := range lengths {
+			items[i] = item{pair: i, ids: make([]int64, length)}
+		}
+		seen := map[int]bool{}
+		for _, batch := range cut(items, budget) {
+			longest := 0
+			for _, item := range batch {
+				require.False(t, seen[item.pair])
+				seen[item.pair] = true
+				longest = max(longest, len(item.ids))
+			}
+			require.True(t, len(batch) == 1 || len(batch)*longest <= budget)
+		}
+		require.Len(t, seen, len(items))
+	})
+}
+
+func TestJudge_ScoresADistinctPairOnce(t *testing.T) {
+	scorer := &hashing{}
+	gate := newGate(t, scorer, Config{BatchTokens: 1024, CacheEntries: 100})
+	for range 3 {
+		_, err := gate.Judge(t.Context(), []schema.Candidate{candidate("a", "x", "y"), candidate("a", "y", "x"), candidate("b", "x")})
+		require.NoError(t, err)
+	}
+	rows := 0
+	for _, batch := range scorer.batches {
+		rows += batch.Rows
+	}
+	require.Equal(t, 3, rows)
+}
+
+// A pair on which the engine fails costs its own placement, not those that shared its batch.
+func TestJudge_APoisonPairCostsOnlyItsOwnPlacement(t *testing.T) {
+	scorer := &hashing{fail: func(batch model.Batch) error {
+		if holds(batch, poison) {
+			return errors.New("kernel failed")
+		}
+		return nil
+	}}
+	gate := newGate(t, scorer, Config{BatchTokens: 1024})
+	var candidates []schema.Candidate
+	for i := range 40 {
+		title := fmt.Sprintf("title %d", i)
+		if i == 17 {
+			title = poison
+		}
+		candidates = append(candidates, candidate("theme", title, "shared"))
+	}
+	outcomes, err := gate.Judge(t.Context(), candidates)
+	require.NoError(t, err)
+	for i, outcome := range outcomes {
+		if i == 17 {
+			require.ErrorContains(t, outcome.Err, "products[0]: score: kernel failed")
+		} else {
+			require.NoError(t, outcome.Err)
+			require.NotEmpty(t, outcome.Verdict.Outcome)
+		}
+	}
+}
+
+func TestJudge_AScorerThatAnswersTooFewRowsIsNotBelieved(t *testing.T) {
+	gate := newGate(t, short{}, Config{BatchTokens: 1024})
+	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("a", "x")})
+	require.NoError(t, err)
+	require.ErrorContains(t, outcomes[0].Err, "answered 0 rows of 1")
+}
+
+type short struct{}
+
+func (short) Workers() int     { return 1 }
+func (short) Provider() string { return "test" }
+func (short) Score(context.Context, model.Batch) ([]model.Logits, error) {
+	return nil, nil
+}
+
+func TestJudge_WhatTheModelCannotReadIsForAPerson(t *testing.T) {
+	gate := newGate(t, &hashing{}, Config{BatchTokens: 1024})
+	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "? ? word"), candidate("?", "title"), candidate("theme", " ")})
+	require.NoError(t, err)
+	for _, outcome := range outcomes {
+		require.NoError(t, outcome.Err)
+		require.Equal(t, judge.Review, outcome.Verdict.Outcome)
+		require.Contains(t, outcome.Verdict.Reasons, judge.ReasonUnscored)
+	}
+}
+
+func TestJudge_ATokenizerThatFailsIsAnErrorOfItsPlacement(t *testing.T) {
+	gate := newGate(t, &hashing{}, Config{BatchTokens: 1024})
+	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "panic"), candidate("theme", "fine")})
+	require.NoError(t, err)
+	require.ErrorContains(t, outcomes[0].Err, "native tokenizer failed")
+	require.NoError(t, outcomes[1].Err)
+}
+
+// NaN from the engine is a score that is missing: never approved.
+func TestJudge_NotANumberIsNeverApproved(t *testing.T) {
+	gate := newGate(t, broken{}, Config{BatchTokens: 1024, CacheEntries: 10})
+	for range 2 {
+		outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "title")})
+		require.NoError(t, err)
+		require.Equal(t, judge.Review, outcomes[0].Verdict.Outcome)
+	}
+}
+
+type broken struct{ short }
+
+func (broken) Score(_ context.Context, batch model.Batch) ([]model.Logits, error) {
+	logits := make([]model.Logits, batch.Rows)
+	for row := range logits {
+		logits[row][2] = float32(math.NaN())
+	}
+	return logits, nil
+}
+
+func TestJudge_ACancelledContextDecidesNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	scorer := &hashing{fail: func(model.Batch) error { cancel(); return ctx.Err() }}
+	_, err := newGate(t, scorer, Config{BatchTokens: 16}).Judge(ctx, []schema.Candidate{candidate("a", "x", "y", "z")})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestNew_RefusesABudgetBelowOnePair(t *testing.T) {
+	_, err := New(bundle, words{}, &hashing{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, Config{BatchTokens: 15}, prometheus.NewRegistry())
+	require.ErrorContains(t, err, "batch_tokens is 15, below the 16 tokens")
+}
+
+// No theme and title may be moved between the two parts of the key: "ab"+"c" is not "a"+"bc".
+func TestCache_KeysKeepTheirPartsApart(t *testing.T) {
+	cache := newCache("digest", 10)
+	cache.add(pair{"ab", "c"}, model.Logits{1})
+	_, ok := cache.get(pair{"a", "bc"})
+	require.False(t, ok)
+	logits, ok := cache.get(pair{"ab", "c"})
+	require.True(t, ok)
+	require.Equal(t, model.Logits{1}, logits)
+}
