@@ -36,7 +36,7 @@ test-native: native ## minutes: the real model on ONNX Runtime and the real toke
 test-broker: build ## minutes: two replicas against a real Apache Kafka broker, one of them killed
 	@echo "== broker tests: winnow run as processes against Apache Kafka"
 	@processor/processortest/broker/fetch $(BROKER)
-	KAFKA_LIBS=$(BROKER) WINNOW_BINARY=$(CURDIR)/bin/winnow go test -count=1 -tags broker -timeout 15m -v ./processor/processortest/...
+	KAFKA_LIBS=$(BROKER) WINNOW_BINARY=$(CURDIR)/bin/winnow go test -count=1 -tags broker -timeout 15m -v -run TestRun_ ./cmd/winnow
 
 fuzz: ## a minute of hostile bytes for the decoder
 	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m

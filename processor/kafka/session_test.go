@@ -289,10 +289,7 @@ func TestClient_NamesTheCertificateThatIsNone(t *testing.T) {
 func TestTopics_AreCreatedOnceAndChecked(t *testing.T) {
 	f := newFixture(t, 0)
 	topics := []kafka.Topic{{Name: "a", Configs: map[string]string{"cleanup.policy": "compact"}}, {Name: "b"}}
-	early, err := f.connection.Client(t.Context()) // its own, because a client remembers for a while what it was told
-	require.NoError(t, err)
-	defer early.Close()
-	_, err = kafka.CheckTopics(t.Context(), early, topics)
+	_, err := kafka.CheckTopics(t.Context(), f.client, topics)
 	require.ErrorContains(t, err, "topic a does not exist")
 	require.ErrorContains(t, err, "topic b does not exist")
 	created, err := kafka.CreateTopics(t.Context(), f.client, topics, 3, 1)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Topic is one of the topics that the gate reads or writes.
@@ -18,30 +21,52 @@ type Topic struct {
 
 // CheckTopics fails unless every topic exists and all have the same number of partitions, which it returns.
 func CheckTopics(ctx context.Context, client *kgo.Client, topics []Topic) (int, error) {
-	names := make([]string, len(topics))
-	for i, topic := range topics {
-		names[i] = topic.Name
-	}
-	details, err := kadm.NewClient(client).ListTopics(ctx, names...)
+	described, err := describe(ctx, client, topics)
 	if err != nil {
-		return 0, fmt.Errorf("look up topics: %w", err)
+		return 0, err
 	}
 	var problems []error
 	partitions := -1
-	for _, name := range names {
-		detail, ok := details[name]
+	for _, topic := range topics {
+		found := described[topic.Name]
 		switch {
-		case !ok || errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
-			problems = append(problems, fmt.Errorf("topic %s does not exist: create it, for example with winnow topics create", name))
-		case detail.Err != nil:
-			problems = append(problems, fmt.Errorf("topic %s: %w", name, detail.Err))
+		case errors.Is(found.err, kerr.UnknownTopicOrPartition):
+			problems = append(problems, fmt.Errorf("topic %s does not exist: create it, for example with winnow topics create", topic.Name))
+		case found.err != nil:
+			problems = append(problems, fmt.Errorf("topic %s: %w", topic.Name, found.err))
 		case partitions == -1:
-			partitions = len(detail.Partitions)
-		case len(detail.Partitions) != partitions:
-			problems = append(problems, fmt.Errorf("topic %s has %d partitions, %s has %d: all five topics need the same number", name, len(detail.Partitions), names[0], partitions))
+			partitions = found.partitions
+		case found.partitions != partitions:
+			problems = append(problems, fmt.Errorf("topic %s has %d partitions, %s has %d: all five topics need the same number", topic.Name, found.partitions, topics[0].Name, partitions))
 		}
 	}
 	return partitions, errors.Join(problems...)
+}
+
+type description struct {
+	partitions int
+	err        error
+}
+
+// describe asks the broker itself; kadm would answer from the client's memory, which a topic just created is not in.
+func describe(ctx context.Context, client *kgo.Client, topics []Topic) (map[string]description, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	for _, topic := range topics {
+		named := kmsg.NewMetadataRequestTopic()
+		named.Topic = kmsg.StringPtr(topic.Name)
+		request.Topics = append(request.Topics, named)
+	}
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("look up topics: %w", err)
+	}
+	described := map[string]description{}
+	for _, topic := range response.Topics {
+		if topic.Topic != nil {
+			described[*topic.Topic] = description{len(topic.Partitions), kerr.ErrorForCode(topic.ErrorCode)}
+		}
+	}
+	return described, nil
 }
 
 // Created says what CreateTopics did with one topic.
@@ -66,7 +91,30 @@ func CreateTopics(ctx context.Context, client *kgo.Client, topics []Topic, parti
 		}
 		created = append(created, Created{topic.Name, existed})
 	}
-	return created, nil
+	return created, awaitTopics(ctx, client, topics)
+}
+
+// awaitTopics returns once the brokers answer for every topic: they learn of a new one a moment after it is created.
+func awaitTopics(ctx context.Context, client *kgo.Client, topics []Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		described, err := describe(ctx, client, topics)
+		if err != nil {
+			return err
+		}
+		missing := slices.IndexFunc(topics, func(topic Topic) bool { return described[topic.Name].err != nil })
+		if missing < 0 {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("topic %s was created but does not show: %w", topics[missing].Name, described[topics[missing].Name].err)
+		}
+	}
 }
 
 // Lag returns, by partition, how many records of topic the group has not committed yet. On a topic that is written in
