@@ -27,7 +27,7 @@ test: lint test-unit test-native test-broker ## everything that CI runs
 
 test-unit: ## seconds: no native library, no network
 	@echo "== unit tests, without cgo"
-	CGO_ENABLED=0 go test ./...
+	CGO_ENABLED=0 go test -count=1 ./...
 
 test-native: native ## minutes: the real model on ONNX Runtime and the real tokenizer
 	@echo "== native tests: tokenizer, engine, commands"
@@ -39,7 +39,7 @@ test-broker: build ## minutes: two replicas against a real Apache Kafka broker, 
 	KAFKA_LIBS=$(BROKER) WINNOW_BINARY=$(CURDIR)/bin/winnow go test -count=1 -tags broker -timeout 15m -v -run TestRun_ ./cmd/winnow
 
 fuzz: ## a minute of hostile bytes for the decoder
-	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m
+	CGO_ENABLED=0 go test -count=1 ./...ema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m
 
 lint: native ## formatting, go vet, golangci-lint
 	@echo "== lint"

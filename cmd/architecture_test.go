@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"processor/gate":          {"processor/judge", "model", "schema"},
 	"processor":               {"processor/gate", "processor/judge", "schema"},
 	"processor/kafka":         {},
-	"processor/processortest": {"processor", "processor/kafka", "schema"},
+	"processor/processortest": {"processor/gate", "processor/judge", "model", "schema"},
 	"cmd":                     {},
 	"cmd/internal/config":     {"model", "processor/kafka", "schema"},
 	"cmd/internal/admin":      {},

@@ -26,10 +26,9 @@ func longestFirst(first, second, limit int) (int, int) {
 	if first+second <= limit {
 		return first, second
 	}
-	shorter, longer := min(first, second), 0
-	if shorter > limit {
-		longer = shorter
-	} else {
+	shorter := min(first, second)
+	longer := shorter
+	if shorter <= limit {
 		longer = max(shorter, limit-shorter)
 	}
 	if shorter+longer > limit {

@@ -65,7 +65,7 @@ func (r *Runner) BusySince() (since time.Time, ok bool) {
 func (r *Runner) Run(ctx context.Context) error {
 	for {
 		records, err := r.session.Poll(ctx)
-		if ctx.Err() != nil {
+		if stopped(ctx, err) {
 			return nil
 		}
 		if err != nil {
@@ -74,13 +74,18 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.busySince.Store(r.now().UnixNano())
 		err = r.process(ctx, records)
 		r.busySince.Store(0)
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		if stopped(ctx, err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// stopped tells an error that only says that ctx ended from one that would have come anyway.
+func stopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err()))
 }
 
 func (r *Runner) process(ctx context.Context, records []*kgo.Record) error {

@@ -1,8 +1,8 @@
 package schema
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,8 +27,8 @@ type Subjects struct{ Candidates, Approved, Tombstones, Review string }
 
 // Registry resolves the schema ids of Confluent's wire format.
 type Registry struct {
-	client *sr.Client
-	ids    map[subject]int
+	client  *sr.Client
+	headers map[subject][]byte // Confluent's: 0, then the id
 
 	mu      sync.Mutex
 	readers map[int]*avro.Schema // by writer id: decodes that writer's bytes into a Candidate
@@ -45,7 +45,7 @@ func OpenRegistry(ctx context.Context, url string, subjects Subjects) (*Registry
 	if err != nil {
 		return nil, fmt.Errorf("schema registry %s: %w", url, err)
 	}
-	registry := &Registry{client: client, ids: map[subject]int{}, readers: map[int]*avro.Schema{}, refused: map[int]*Error{}}
+	registry := &Registry{client: client, headers: map[subject][]byte{}, readers: map[int]*avro.Schema{}, refused: map[int]*Error{}}
 	for _, entry := range []struct {
 		of         subject
 		name       string
@@ -60,13 +60,17 @@ func OpenRegistry(ctx context.Context, url string, subjects Subjects) (*Registry
 		if err != nil {
 			return nil, fmt.Errorf("schema registry %s: register subject %s: %w", url, entry.name, err)
 		}
-		registry.ids[entry.of] = registered.ID
+		header, err := new(sr.ConfluentHeader).AppendEncode(nil, registered.ID, nil)
+		if err != nil {
+			return nil, fmt.Errorf("schema registry %s: subject %s: %w", url, entry.name, err)
+		}
+		registry.headers[entry.of] = header
 	}
 	return registry, nil
 }
 
 func (r *Registry) header(of subject) []byte {
-	return binary.BigEndian.AppendUint32([]byte{confluentMagic}, uint32(r.ids[of]))
+	return bytes.Clone(r.headers[of])
 }
 
 // reader returns the schema that decodes bytes of the writer schema id into a Candidate. An *Error blames the id.

@@ -33,7 +33,7 @@ func NewTransact(connection Connection, config SessionConfig) (*Transact, error)
 	}
 	transact := &Transact{config: config}
 	options = append(options, consumerOptions(config.Group, config.Topic, &transact.Assignment)...)
-	options = append(options, kgo.TransactionalID(config.TransactionalID), kgo.RequireStableFetchOffsets())
+	options = append(options, kgo.TransactionalID(config.TransactionalID))
 	if transact.session, err = kgo.NewGroupTransactSession(options...); err != nil {
 		return nil, fmt.Errorf("kafka session %s: %w", config.TransactionalID, err)
 	}

@@ -36,7 +36,7 @@ auto.create.topics.enable=false
 `
 
 // StartBroker starts one Apache Kafka node in KRaft mode and returns its address once it answers. The test stops it.
-func StartBroker(t testing.TB) string {
+func StartBroker(t *testing.T) string {
 	t.Helper()
 	libs := os.Getenv(LibsVariable)
 	require.NotEmpty(t, libs, "%s is not set: run make test-broker, which fetches the broker", LibsVariable)
@@ -67,7 +67,7 @@ func StartBroker(t testing.TB) string {
 	return address
 }
 
-func freePort(t testing.TB) int {
+func freePort(t *testing.T) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func freePort(t testing.TB) int {
 }
 
 // awaitBroker asks until the broker answers. It asks rather than waits: nothing tells from outside when Kafka is ready.
-func awaitBroker(t testing.TB, address string, exited <-chan error, log *bytes.Buffer) {
+func awaitBroker(t *testing.T, address string, exited <-chan error, log *bytes.Buffer) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(address))
 	require.NoError(t, err)

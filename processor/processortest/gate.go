@@ -35,7 +35,7 @@ const (
 )
 
 // Gate returns a gate whose scores follow from the titles above.
-func Gate(t testing.TB) *gate.Gate {
+func Gate(t *testing.T) *gate.Gate {
 	t.Helper()
 	bundle := &model.Bundle{Digest: "test", Manifest: model.Manifest{
 		Labels: []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}, MaxTokens: 16,
@@ -91,7 +91,7 @@ func Candidate(id string, titles ...string) schema.Candidate {
 }
 
 // Record encodes a candidate as its generator publishes it.
-func Record(t testing.TB, candidate schema.Candidate) *kgo.Record {
+func Record(t *testing.T, candidate schema.Candidate) *kgo.Record {
 	t.Helper()
 	value, err := schema.NewCodec(schema.DefaultLimits(), nil).EncodeCandidate(&candidate)
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ type Output struct {
 const kcatFormat = "%t\x1f%p\x1f%o\x1f%k\x1f%S\x1f%h\n"
 
 // ReadOutputs reads topics whole, read_committed, with kcat: librdkafka shares no code with what wrote them.
-func ReadOutputs(t testing.TB, broker string, topics ...string) []Output {
+func ReadOutputs(t *testing.T, broker string, topics ...string) []Output {
 	t.Helper()
 	var outputs []Output
 	for _, topic := range topics {
@@ -49,7 +49,7 @@ var (
 	reasonsHeader = regexp.MustCompile(`winnow-reasons=([a-z,-]*)`)
 )
 
-func parseOutput(t testing.TB, line string) Output {
+func parseOutput(t *testing.T, line string) Output {
 	t.Helper()
 	fields := strings.Split(line, "\x1f")
 	require.Len(t, fields, 6, "%q", line)

@@ -28,8 +28,8 @@ type Server struct {
 }
 
 // Start listens at address and serves until Close.
-func Start(address string, health Health, gatherer prometheus.Gatherer, configuration []byte) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
+func Start(ctx context.Context, address string, health Health, gatherer prometheus.Gatherer, configuration []byte) (*Server, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("admin endpoint (admin.listen): %w", err)
 	}

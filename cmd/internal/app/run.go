@@ -45,7 +45,7 @@ func Run(ctx context.Context, settings config.Config, logger *zap.Logger) (err e
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	server, err := admin.Start(settings.Admin.Listen, health, registry, dump)
+	server, err := admin.Start(ctx, settings.Admin.Listen, health, registry, dump)
 	if err != nil {
 		return err
 	}

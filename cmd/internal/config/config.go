@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"regexp"
@@ -13,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/winnowgate/winnow/model"
 	"github.com/winnowgate/winnow/processor/kafka"
@@ -129,10 +130,10 @@ func Load(path string, environment []string) (Config, error) {
 		if err != nil {
 			return Config{}, fmt.Errorf("configuration: %w", err)
 		}
-		if len(bytes.TrimSpace(data)) > 0 {
-			if err := yaml.UnmarshalWithOptions(data, &config, yaml.Strict()); err != nil {
-				return Config{}, fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
-			}
+		decoder := yaml.NewDecoder(bytes.NewReader(data))
+		decoder.KnownFields(true)
+		if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) { // io.EOF: the file is empty
+			return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 		}
 	}
 	if err := override(&config, environment); err != nil {

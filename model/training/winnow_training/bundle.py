@@ -79,6 +79,8 @@ def main() -> None:
 
     from winnow_training.parity import largest_difference  # needs torch, which reading figures back does not
 
+    if (named := graph.Checkpoint(options.checkpoint).labels) != list(LABELS):
+        raise SystemExit(f"{options.checkpoint}: config.json names the labels {named}, must be {list(LABELS)} in this order")
     model = graph.build(options.checkpoint, options.max_tokens)
     serialized = model.SerializeToString()
     tokenizer = engine.load_tokenizer(options.checkpoint / "tokenizer.json", options.max_tokens)

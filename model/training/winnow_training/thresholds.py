@@ -26,7 +26,9 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def choose(probabilities: np.ndarray, labels: np.ndarray, missed: float, precision: float) -> Thresholds:
-    """review: the highest threshold at which the share of severe pairs below it, corrected for a finite sample, stays
+    """Both thresholds lie midway between two scores of the calibration pairs, so that none of those sits on the edge.
+
+    review: the highest threshold at which the share of severe pairs below it, corrected for a finite sample, stays
     at or under `missed` (conformal risk control: (n * risk + 1) / (n + 1) <= missed, Angelopoulos et al. 2022).
     severe: the lowest threshold at which at least `precision` of the pairs at or above it are severe, never below review.
     """
@@ -37,10 +39,17 @@ def choose(probabilities: np.ndarray, labels: np.ndarray, missed: float, precisi
     allowed = int(np.floor(missed * (positives + 1) - 1))
     if allowed < 0:
         raise ValueError(f"{positives} severe pairs cannot bound the missed share at {missed}: label more pairs")
-    review = float(np.sort(scores[severe])[allowed])
+    review = midway_below(scores, np.sort(scores[severe])[allowed])
     order = np.argsort(-scores)
     shares = np.cumsum(severe[order]) / np.arange(1, len(order) + 1)
     reaching = np.flatnonzero(shares >= precision)
     if len(reaching) == 0:
         raise ValueError(f"no threshold reaches a precision of {precision}")
-    return Thresholds(severe=max(float(scores[order][reaching[-1]]), review), review=review, positives=positives)
+    chosen = midway_below(scores, scores[order][reaching[-1]])
+    return Thresholds(severe=max(chosen, review), review=review, positives=positives)
+
+
+def midway_below(scores: np.ndarray, score: float) -> float:
+    """The middle between score and the next lower one; a threshold there treats every pair as one at score would."""
+    below = scores[scores < score]
+    return float((score + (below.max() if len(below) else 0)) / 2)

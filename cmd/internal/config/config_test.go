@@ -1,0 +1,94 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gate.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestLoad_DefaultsAreValid(t *testing.T) {
+	settings, err := Load("", nil)
+	require.NoError(t, err)
+	require.Equal(t, Default(), settings)
+}
+
+func TestLoad_TheEnvironmentOverridesTheFileOverridesTheDefaults(t *testing.T) {
+	path := file(t, "kafka: {brokers: [a:1], group: from-file, lanes: 3}\npolicy: {prune_weak: false}\n")
+	settings, err := Load(path, []string{"WINNOW_KAFKA_BROKERS=b:2,c:3", "WINNOW_POLICY_MIN_PRODUCTS=5", "WINNOW_KAFKA_SASL_MECHANISM=plain", "WINNOW_KAFKA_SASL_USERNAME=u", "HOME=/x"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"b:2", "c:3"}, settings.Kafka.Brokers)
+	require.Equal(t, "from-file", settings.Kafka.Group)
+	require.Equal(t, 3, settings.Kafka.Lanes)
+	require.Equal(t, 5, settings.Policy.MinProducts)
+	require.False(t, settings.Policy.PruneWeak)
+	require.Equal(t, "plain", settings.Kafka.SASL.Mechanism)
+	require.Equal(t, Default().Topics, settings.Topics)
+}
+
+// The reference configuration in deploy/ is what people copy: it must load, and say nothing but the defaults.
+func TestLoad_TheReferenceConfigurationIsTheDefault(t *testing.T) {
+	settings, err := Load("../../../deploy/gate.yaml", nil)
+	require.NoError(t, err)
+	require.Equal(t, Default(), settings)
+}
+
+func TestLoad_NamesTheKeyThatDoesNotExist(t *testing.T) {
+	_, err := Load(file(t, "kafka:\n  broker: [a:1]\n"), nil)
+	require.ErrorContains(t, err, "broker")
+	require.ErrorContains(t, err, "gate.yaml")
+	_, err = Load("", []string{"WINNOW_KAFKA_BROKER=a:1"})
+	require.ErrorContains(t, err, "WINNOW_KAFKA_BROKER, which is no key")
+}
+
+func TestLoad_NamesTheFileOrTheValueThatCannotBeRead(t *testing.T) {
+	_, err := Load("/nowhere/gate.yaml", nil)
+	require.ErrorContains(t, err, "/nowhere/gate.yaml")
+	_, err = Load(file(t, "kafka: {lanes: many}"), nil)
+	require.ErrorContains(t, err, "line 1: cannot unmarshal !!str `many`")
+	_, err = Load("", []string{"WINNOW_KAFKA_LANES=many"})
+	require.ErrorContains(t, err, "many")
+}
+
+// All problems at once, each with its key, its value and its bound.
+func TestValidate_ReportsEveryProblem(t *testing.T) {
+	_, err := Load(file(t, `
+kafka: {brokers: [nohost], group: "", delivery: sometimes, lanes: 0, poll_records: 0, sasl: {mechanism: kerberos}}
+topics: {approved: "a b", review: placements.candidates}
+limits: {record_bytes: 0}
+model: {bundle: "", providers: [npu], require: cuda, workers: -1}
+gate: {batch_tokens: 0, cache_entries: -1}
+policy: {min_products: 0, severe_threshold: 2, review_threshold: -1, max_dead_letter_share: 7}
+admin: {listen: nowhere}
+log: {level: loud}
+`), nil)
+	for _, says := range []string{
+		`kafka.brokers holds "nohost", must be host:port`, "kafka.group is empty", `kafka.delivery is "sometimes", must be exactly-once or at-least-once`,
+		"kafka.lanes is 0, must be 1 to 64", "kafka.poll_records is 0", `kafka.sasl: mechanism is "kerberos"`,
+		`topics.approved is "a b"`, `topics.review is "placements.candidates", which another topic is called already`,
+		"limits: record_bytes is 0, must be at least 1", "model.bundle is empty", `model.providers holds "npu", must be some of [tensorrt cuda cpu]`,
+		`model.require is "cuda", must be empty or one of model.providers [npu]`, "model.workers is -1, must be 0 to 1024",
+		"gate.batch_tokens is 0", "gate.cache_entries is -1", "policy.min_products is 0", "policy.severe_threshold is 2, must be 0 to 1",
+		"policy.review_threshold is -1", "policy.max_dead_letter_share is 7", `admin.listen is "nowhere", must be host:port`, `log.level is "loud"`,
+	} {
+		require.ErrorContains(t, err, says)
+	}
+}
+
+func TestDump_HidesThePassword(t *testing.T) {
+	settings := Default()
+	settings.Kafka.SASL.Password = "hunter2"
+	dump, err := settings.Dump()
+	require.NoError(t, err)
+	require.NotContains(t, string(dump), "hunter2")
+	require.Contains(t, string(dump), "(redacted)")
+	require.Equal(t, "hunter2", settings.Kafka.SASL.Password)
+}

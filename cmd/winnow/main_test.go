@@ -1,0 +1,98 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/winnowgate/winnow/cmd/internal/app"
+	"github.com/winnowgate/winnow/cmd/internal/config"
+	"github.com/winnowgate/winnow/schema"
+)
+
+func TestExecute_ExitCodesTellUsageFromFailure(t *testing.T) {
+	wrongKey := filepath.Join(t.TempDir(), "gate.yaml")
+	require.NoError(t, os.WriteFile(wrongKey, []byte("kafka: {broker: 1}"), 0o600))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for name, test := range map[string]struct {
+		arguments []string
+		want      int
+	}{
+		"help":                       {[]string{"--help"}, exitDone},
+		"version":                    {[]string{"version"}, exitDone},
+		"an unknown command":         {[]string{"rum"}, exitUsage},
+		"an unknown flag":            {[]string{"demo", "--placement", "3"}, exitUsage},
+		"a stray argument":           {[]string{"run", "gate.yaml"}, exitUsage},
+		"a value out of bounds":      {[]string{"demo", "--placements", "0"}, exitUsage},
+		"a key that does not exist":  {[]string{"run", "--config", wrongKey}, exitUsage},
+		"a file that does not exist": {[]string{"score", "--config", "/nowhere.yaml"}, exitUsage},
+		"partitions of nothing":      {[]string{"topics", "create", "--partitions", "0"}, exitUsage},
+		"an unreachable broker":      {[]string{"topics", "create"}, exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("WINNOW_KAFKA_BROKERS", "127.0.0.1:1")
+			require.Equal(t, test.want, execute(ctx, test.arguments))
+		})
+	}
+}
+
+func scoreText(t *testing.T, input string) []line {
+	t.Helper()
+	settings := config.Default()
+	engine, err := app.OpenEngine(t.Context(), settings, zap.NewNop(), prometheus.NewRegistry())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, engine.Close()) }()
+	var out bytes.Buffer
+	require.NoError(t, score(t.Context(), engine.Gate, schema.NewCodec(settings.Limits, nil), settings.Limits, strings.NewReader(input), &out))
+	var lines []line
+	for text := range strings.Lines(out.String()) {
+		var verdict line
+		require.NoError(t, json.Unmarshal([]byte(text), &verdict))
+		lines = append(lines, verdict)
+	}
+	return lines
+}
+
+// One line out for each line in, in order, whatever the lines hold.
+func TestScore_AnswersEveryLineInOrder(t *testing.T) {
+	vegan := `{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Chicken breast, raw"}]}`
+	lines := scoreText(t, strings.Join([]string{
+		vegan,
+		`nonsense`,
+		`{"placement_id":"p2","theme":"t","products":[]}`,
+		``,
+		`{"placement_id":"p3","theme":"t","products":[{"product_id":"a","title":"` + strings.Repeat("x", 3<<20) + `"}]}`,
+		`{"placement_id":"p4","theme":"寿司","products":[{"product_id":"a","title":"サーモン"}]}`,
+		`{"placement_id":"p5","theme":"t","products":[{"product_id":"a","titel":"x"}]}`,
+		strings.Replace(vegan, "p1", "p6", 1),
+	}, "\n"))
+	require.Len(t, lines, 8)
+	require.Equal(t, "severe", lines[0].Verdict)
+	require.Equal(t, []string{"severe-product"}, lines[0].Reasons)
+	require.Equal(t, "a", lines[0].Products[0].ProductID)
+	for at, reason := range map[int]string{1: "encoding", 2: "invalid", 3: "encoding", 4: "limit", 6: "encoding"} {
+		require.Equal(t, "dead-letter", lines[at].Verdict)
+		require.Equal(t, []string{reason}, lines[at].Reasons)
+		require.NotEmpty(t, lines[at].Error)
+	}
+	require.Equal(t, "review", lines[5].Verdict)
+	require.Contains(t, lines[5].Reasons, "unscored")
+	require.Equal(t, "p6", lines[7].PlacementID)
+	require.Equal(t, "severe", lines[7].Verdict)
+}
+
+func TestScore_NothingInNothingOut(t *testing.T) {
+	require.Empty(t, scoreText(t, ""))
+}
