@@ -130,14 +130,12 @@ func makeRecords(t *testing.T) []*kgo.Record {
 	codec := schema.NewCodec(schema.DefaultLimits(), nil)
 	records := make([]*kgo.Record, candidates)
 	for i := range records {
-		candidate := generator.Next()
-		candidate.PlacementID = fmt.Sprintf("placement-%d", i%keys)
-		value, err := codec.EncodeCandidate(&candidate)
-		require.NoError(t, err)
-		if generator.Broken() {
-			value = value[:len(value)/2]
+		if i%keys == 0 { // the same placements again, with other products
+			generator, err = demo.NewGenerator(7 + uint64(i))
+			require.NoError(t, err)
 		}
-		records[i] = &kgo.Record{Topic: processortest.Candidates, Key: []byte(candidate.PlacementID), Value: value}
+		records[i], _, err = generator.NextRecord(codec, processortest.Candidates)
+		require.NoError(t, err)
 	}
 	return records
 }

@@ -64,6 +64,7 @@ Start here:
   winnow score < candidates.jsonl          verdicts on your own candidates, without Kafka
   winnow topics create --config gate.yaml  the five topics on your cluster
   winnow run --config gate.yaml            the gate
+  winnow generate --config gate.yaml       the demo's candidates, published to your cluster
 
 Every configuration key is an environment variable too: kafka.brokers is WINNOW_KAFKA_BROKERS.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
@@ -80,7 +81,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, command.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), scoreCommand(), topicsCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), topicsCommand(), versionCommand())
 	return root
 }
 

@@ -116,17 +116,11 @@ func publish(ctx context.Context, producer *kgo.Client, settings config.Config, 
 	codec := schema.NewCodec(settings.Limits, nil)
 	records := make([]*kgo.Record, 0, placements)
 	for range placements {
-		candidate := generator.Next()
-		value, err := codec.EncodeCandidate(&candidate)
+		record, held, err := generator.NextRecord(codec, settings.Topics.Candidates)
 		if err != nil {
 			return 0, err
 		}
-		if generator.Broken() {
-			value = value[:len(value)/2]
-		} else {
-			pairs += len(candidate.Products)
-		}
-		records = append(records, &kgo.Record{Topic: settings.Topics.Candidates, Key: []byte(candidate.PlacementID), Value: value})
+		records, pairs = append(records, record), pairs+held
 	}
 	if err := producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return 0, fmt.Errorf("publish candidates: %w", err)

@@ -53,6 +53,5 @@ func TestGenerator_IsReproducible(t *testing.T) {
 		candidate := first.Next()
 		require.Equal(t, candidate, second.Next())
 		require.GreaterOrEqual(t, len(candidate.Products), 3)
-		require.Equal(t, first.Broken(), second.Broken())
 	}
 }

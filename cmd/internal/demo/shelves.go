@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/winnowgate/winnow/schema"
 )
 
@@ -74,8 +76,21 @@ func (g *Generator) Next() schema.Candidate {
 	return candidate
 }
 
-// Broken reports whether the next record should be cut off on its way.
-func (g *Generator) Broken() bool { return g.random.Float64() < brokenShare }
+// NextRecord returns the next candidate as its generator would publish it, and how many pairs it holds: none when the
+// record was cut off on its way.
+func (g *Generator) NextRecord(codec *schema.Codec, topic string) (record *kgo.Record, pairs int, err error) {
+	candidate := g.Next()
+	value, err := codec.EncodeCandidate(&candidate)
+	if err != nil {
+		return nil, 0, err
+	}
+	record = &kgo.Record{Topic: topic, Key: []byte(candidate.PlacementID), Value: value}
+	if g.random.Float64() < brokenShare {
+		record.Value = value[:len(value)/2]
+		return record, 0, nil
+	}
+	return record, len(candidate.Products), nil
+}
 
 func (g *Generator) pick(titles []string, count int) []string {
 	picked := make([]string, 0, count)
