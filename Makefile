@@ -2,18 +2,21 @@
 CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/winnow
 NATIVE  := $(CACHE)/native
 BROKER  := $(CACHE)/kafka
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+PYTHON  := $(CACHE)/python
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
 # The native code is compiled once by cargo; what cgo links is only its archive.
 export CGO_ENABLED ?= 1
 export CGO_LDFLAGS := -L$(NATIVE)
-NATIVE_ENVIRONMENT := WINNOW_ONNXRUNTIME=$(NATIVE)/libonnxruntime.so
+LIBRARY := WINNOW_ONNXRUNTIME=$(NATIVE)/libonnxruntime.so
+
+REQUIREMENTS := model/training/requirements-test.txt deploy/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-unit test-native test-broker fuzz lint native clean
+.PHONY: help demo build test test-unit test-native test-training test-broker fuzz lint native clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## the whole job on this machine: embedded broker, real candidates, live verdicts
 	@bin/winnow demo
@@ -23,31 +26,43 @@ build: native ## bin/winnow, with ONNX Runtime's library beside it
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/winnow ./cmd/winnow
 	@cp -u $(NATIVE)/libonnxruntime.so bin/
 
-test: lint test-unit test-native test-broker ## everything that CI runs
+test: test-unit test-native test-training test-broker lint ## everything that CI runs
 
 test-unit: ## seconds: no native library, no network
 	@echo "== unit tests, without cgo"
 	CGO_ENABLED=0 go test -count=1 ./...
 
-test-native: native ## minutes: the real model on ONNX Runtime and the real tokenizer
+test-native: native ## a minute or two: the real model, tokenizer and commands, under the race detector
 	@echo "== native tests: tokenizer, engine, commands"
-	$(NATIVE_ENVIRONMENT) go test -race ./model/... ./cmd/...
+	$(LIBRARY) go test -count=1 -race ./model/... ./cmd/...
 
-test-broker: build ## minutes: two replicas against a real Apache Kafka broker, one of them killed
+test-training: $(PYTHON)/.complete ## seconds: the graph builder, thresholds and data, without torch
+	@echo "== training tests"
+	cd model/training && $(PYTHON)/bin/ruff format --check . ../../bench && $(PYTHON)/bin/ruff check . ../../bench && $(PYTHON)/bin/pytest -q -p no:cacheprovider
+
+test-broker: build ## two minutes: two replicas against a real Apache Kafka broker, one of them killed
 	@echo "== broker tests: winnow run as processes against Apache Kafka"
 	@processor/processortest/broker/fetch $(BROKER)
 	KAFKA_LIBS=$(BROKER) WINNOW_BINARY=$(CURDIR)/bin/winnow go test -count=1 -tags broker -timeout 15m -v -run TestRun_ ./cmd/winnow
 
 fuzz: ## a minute of hostile bytes for the decoder
-	CGO_ENABLED=0 go test -count=1 ./...ema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m
+	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m
 
-lint: native ## formatting, go vet, golangci-lint
-	@echo "== lint"
-	@test -z "$$(gofmt -l .)" || { echo "error: not formatted, run gofmt -w:"; gofmt -l .; exit 1; }
+lint: native $(PYTHON)/.complete ## formatting, golangci-lint, hadolint, links of the documentation
+	@echo "== lint (the first run builds golangci-lint, about 3 minutes)"
+	@test -z "$$(gofmt -l .)" || { echo "error: not formatted, run gofmt -w on:"; gofmt -l .; exit 1; }
 	go tool -modfile=golangci-lint.mod golangci-lint run ./...
+	$(PYTHON)/bin/hadolint deploy/Dockerfile
 
 native: ## the two native libraries, into the cache
 	@model/native/build $(NATIVE)
+
+$(PYTHON)/.complete: $(REQUIREMENTS)
+	@python3 -m venv --help >/dev/null 2>&1 || { echo "error: python3 with venv is missing: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "installing the Python packages of the tests into $(PYTHON)"
+	@rm -rf $(PYTHON) && python3 -m venv $(PYTHON)
+	@for file in $(REQUIREMENTS); do $(PYTHON)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $$file || exit 1; done
+	@touch $@
 
 clean: ## remove bin/; the cache stays
 	rm -rf bin

@@ -57,7 +57,9 @@ def decide(logits: np.ndarray, manifest: dict) -> list[str]:
 def winnow(lines: bytes) -> list[str]:
     # One product a placement and nothing pruned, so that a verdict is the decision on a pair.
     environment = os.environ | {"WINNOW_POLICY_MIN_PRODUCTS": "1", "WINNOW_POLICY_PRUNE_WEAK": "false"}
-    done = subprocess.run([ROOT / "bin" / "winnow", "score"], input=lines, stdout=subprocess.PIPE, env=environment, check=True)
+    done = subprocess.run(
+        [ROOT / "bin" / "winnow", "score"], input=lines, stdout=subprocess.PIPE, env=environment, check=True
+    )
     return [json.loads(line)["verdict"] for line in done.stdout.splitlines()]
 
 
@@ -71,7 +73,8 @@ def main() -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
     pairs = read_pairs(ROOT / "model" / "training" / "data" / "judged_pairs.csv", options.pairs)
     lines = b"".join(
-        json.dumps({"placement_id": str(i), "theme": theme, "products": [{"product_id": "1", "title": title}]}).encode() + b"\n"
+        json.dumps({"placement_id": str(i), "theme": theme, "products": [{"product_id": "1", "title": title}]}).encode()
+        + b"\n"
         for i, (theme, title) in enumerate(pairs)
     )
     stock = Stock(options.stock, bundle / "tokenizer.json")
@@ -86,7 +89,8 @@ def main() -> None:
         stock.logits(pairs)
         theirs = time.perf_counter() - started
         ratios.append(theirs / ours)
-        print(f"winnow score {len(pairs) / ours:7.0f} pairs/s   stock onnxruntime {len(pairs) / theirs:7.0f} pairs/s   ratio {ratios[-1]:.2f}")
+        speeds = f"winnow score {len(pairs) / ours:7.0f} pairs/s   stock onnxruntime {len(pairs) / theirs:7.0f} pairs/s"
+        print(f"{speeds}   ratio {ratios[-1]:.2f}")
     print(f"median ratio {statistics.median(ratios):.2f}")
 
 

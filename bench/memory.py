@@ -36,7 +36,9 @@ def main() -> None:
     def feed() -> None:
         shown = itertools.cycle(titles())
         for number, theme in zip(range(options.pairs // PAIRS_A_LINE), itertools.cycle(themes())):
-            products = [{"product_id": str(i), "title": title} for i, title in enumerate(itertools.islice(shown, PAIRS_A_LINE))]
+            products = [
+                {"product_id": str(i), "title": title} for i, title in enumerate(itertools.islice(shown, PAIRS_A_LINE))
+            ]
             line = json.dumps({"placement_id": str(number), "theme": theme, "products": products})
             process.stdin.write(line.encode() + b"\n")
         process.stdin.close()

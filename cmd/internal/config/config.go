@@ -114,8 +114,8 @@ func Default() Config {
 		},
 		Limits: schema.DefaultLimits(),
 		Model:  Model{Bundle: "starter", Providers: model.Providers()},
-		// 1,024 tokens are 50 to 60 pairs: more was slower on every processor measured. 65,536 scores take about 10 MB.
-		Gate:   Gate{BatchTokens: 1024, CacheEntries: 65_536},
+		// 1,024 tokens are some 60 pairs; 4,096 were slower on the processor it was measured on. 16,384 scores take about 5 MB and reach beyond several polls of all lanes.
+		Gate:   Gate{BatchTokens: 1024, CacheEntries: 16_384},
 		Policy: Policy{MinProducts: 3, PruneWeak: true, MaxDeadLetterShare: 0.5},
 		Admin:  Admin{Listen: "127.0.0.1:8080"},
 		Log:    Log{Level: "info"},

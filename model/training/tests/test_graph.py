@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from winnow_training import engine, graph
+
 MAX_TOKENS = 48  # of winnow_training.tiny
 
 TINY = Path(__file__).parent / "tiny"
@@ -68,7 +69,7 @@ def test_a_missing_tensor_is_named(tmp_path):
     weights = load_file(folder / "model.safetensors")
     del weights["pooler.dense.weight"]
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(graph.UnsupportedCheckpoint, match="pooler.dense.weight"):
+    with pytest.raises(graph.UnsupportedCheckpoint, match=r"pooler\.dense\.weight"):
         graph.build(folder, MAX_TOKENS)
 
 

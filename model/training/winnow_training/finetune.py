@@ -19,9 +19,9 @@ NEW_PARTS = ("classifier", "pooler", "pos_key_proj", "pos_query_proj", "rel_embe
 
 
 def encode(tokenizer, pairs: list[Pair]) -> list[list[int]]:
-    return tokenizer(
-        [pair.theme for pair in pairs], [pair.title for pair in pairs], truncation=True, max_length=MAX_TOKENS
-    )["input_ids"]
+    return tokenizer([pair.theme for pair in pairs], [pair.title for pair in pairs], truncation=True, max_length=MAX_TOKENS)[
+        "input_ids"
+    ]
 
 
 def padded(rows: list[list[int]], pad: int) -> dict[str, torch.Tensor]:
@@ -80,9 +80,7 @@ def train(model, tokenizer, training: list[Pair], validation: list[Pair], option
     for epoch in range(1, options.epochs + 1):
         model.train()
         for batch in training_batches(rows, options.batch_size, generator):
-            loss = loss_of(
-                model(**padded([rows[index] for index in batch], tokenizer.pad_token_id)).logits, labels[batch]
-            )
+            loss = loss_of(model(**padded([rows[index] for index in batch], tokenizer.pad_token_id)).logits, labels[batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

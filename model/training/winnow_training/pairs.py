@@ -30,9 +30,7 @@ def read_pairs(path: Path) -> list[Pair]:
         pairs = []
         for row in reader:
             if row["label"] not in LABELS:
-                raise ValueError(
-                    f"{path}:{reader.line_num}: label {row['label']!r} is not one of {', '.join(LABELS)}"
-                )
+                raise ValueError(f"{path}:{reader.line_num}: label {row['label']!r} is not one of {', '.join(LABELS)}")
             pairs.append(Pair(row["theme"], row["title"], LABELS.index(row["label"])))
     if not pairs:
         raise ValueError(f"{path}: no pairs")

@@ -16,7 +16,7 @@ def largest_difference(checkpoint: Path, logits: np.ndarray, pairs: list[Pair], 
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
     largest = 0.0
-    for row, pair in zip(logits[:sample], pairs[:sample]):
+    for row, pair in zip(logits[:sample], pairs[:sample], strict=True):
         ids = torch.tensor([tokenizer.encode(pair.theme, pair.title).ids])
         reference = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
         largest = max(largest, float(np.abs(reference - row).max()))

@@ -18,9 +18,7 @@ def main() -> None:
     for pair in select(read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv"), "test"):
         shelves[pair.theme][LABELS[pair.label]].append(pair.title)
     chosen = [
-        {"theme": theme, **titles}
-        for theme, titles in sorted(shelves.items())
-        if len(titles["relevant"]) >= FEWEST_RELEVANT
+        {"theme": theme, **titles} for theme, titles in sorted(shelves.items()) if len(titles["relevant"]) >= FEWEST_RELEVANT
     ]
     rows = ",\n".join(json.dumps(shelf, ensure_ascii=False) for shelf in chosen)
     options.out.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
