@@ -35,6 +35,7 @@ test-unit: ## seconds: no native library, no network
 test-native: native ## a minute or two: the real model, tokenizer and commands, under the race detector
 	@echo "== native tests: tokenizer, engine, commands"
 	$(LIBRARY) go test -count=1 -race ./model/... ./cmd/...
+	$(LIBRARY) go test -count=1 -run MemoryIsFlat ./model/onnx # the race detector's own memory would hide a leak
 
 test-training: $(PYTHON)/.complete ## seconds: the graph builder, thresholds and data, without torch
 	@echo "== training tests"

@@ -1,5 +1,10 @@
 package model
 
+import "errors"
+
+// ErrClosed is what scoring returns once its engine closes: no fault of the pairs in hand.
+var ErrClosed = errors.New("the scoring engine is closed")
+
 // Batch is a rectangle of token ids, ready for the graph: Rows pairs padded to Length tokens, row after row.
 type Batch struct {
 	Rows   int

@@ -42,7 +42,9 @@ winnow run does, in transactions. Each severe violation is shown with the produc
 			progress = os.Stderr
 		}
 		fmt.Fprintf(progress, "Publishing %d placements to an embedded broker and gating them. Ctrl-C stops.\n", *placements)
-		summary, err := demo.Run(command.Context(), settings, *placements, progress, logger)
+		ctx, stop := untilSignal(command.Context())
+		defer stop()
+		summary, err := demo.Run(ctx, settings, *placements, progress, logger)
 		if err != nil {
 			return err
 		}

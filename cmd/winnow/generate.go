@@ -37,7 +37,9 @@ never be shown under their theme and a few records that are cut off. Each run pu
 		if err != nil {
 			return err
 		}
-		published, err := demo.Generate(command.Context(), settings, *placements, *rate, logger)
+		ctx, stop := untilSignal(command.Context())
+		defer stop()
+		published, err := demo.Generate(ctx, settings, *placements, *rate, logger)
 		fmt.Fprintf(command.OutOrStdout(), "published %d candidates to %s\n", published, settings.Topics.Candidates)
 		return err
 	}

@@ -29,9 +29,7 @@ const (
 type usageError struct{ error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(execute(ctx, os.Args[1:]))
+	os.Exit(execute(context.Background(), os.Args[1:]))
 }
 
 func execute(ctx context.Context, arguments []string) int {
@@ -91,6 +89,13 @@ func noArguments(command *cobra.Command, arguments []string) error {
 		return usageError{fmt.Errorf("%s takes no argument, got %q: see %s --help", command.CommandPath(), arguments[0], command.CommandPath())}
 	}
 	return nil
+}
+
+// untilSignal returns a context that ends with the first SIGTERM or Ctrl-C; a second one then ends the process at once.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func configFlag(command *cobra.Command) *string {

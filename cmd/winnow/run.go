@@ -30,7 +30,9 @@ predecessor and aborts what that left open. The default is the host's name.`,
 		if err != nil {
 			return err
 		}
-		return app.Run(command.Context(), settings, logger)
+		ctx, stop := untilSignal(command.Context())
+		defer stop()
+		return app.Run(ctx, settings, logger)
 	}
 	return command
 }

@@ -16,9 +16,6 @@ import (
 	"github.com/winnowgate/winnow/model"
 )
 
-// ErrClosed is returned by Score once Close has begun.
-var ErrClosed = errors.New("the scoring engine is closed")
-
 // Config says where and how wide a graph runs.
 type Config struct {
 	Providers   []string // ladder of execution providers, tried in order
@@ -110,21 +107,33 @@ func (e *Engine) Skipped() []Skipped { return e.skipped }
 // Workers returns how many batches run at a time.
 func (e *Engine) Workers() int { return len(e.all) }
 
-// Score returns the logits of each row of batch. It returns early when ctx ends.
+// Score returns the logits of each row of batch. It returns early when ctx ends, and model.ErrClosed once Close has begun,
+// also for a batch that Close stopped.
 func (e *Engine) Score(ctx context.Context, batch model.Batch) ([]model.Logits, error) {
-	select {
-	case <-e.closing: // checked alone first: a select with several ready cases picks any
-		return nil, ErrClosed
-	default:
+	if e.isClosing() { // asked alone first: a select with several ready cases picks any
+		return nil, model.ErrClosed
 	}
 	select {
 	case slot := <-e.slots:
 		defer func() { e.slots <- slot }()
-		return slot.score(ctx, e.session, batch)
+		logits, err := slot.score(ctx, e.session, batch)
+		if err != nil && e.isClosing() {
+			return nil, model.ErrClosed
+		}
+		return logits, err
 	case <-e.closing:
-		return nil, ErrClosed
+		return nil, model.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+func (e *Engine) isClosing() bool {
+	select {
+	case <-e.closing:
+		return true
+	default:
+		return false
 	}
 }
 

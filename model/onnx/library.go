@@ -56,8 +56,8 @@ func acquireEnvironment() error {
 		return nil
 	}
 	ort.SetSharedLibraryPath(library)
-	// Warnings at load are about shapes that only a batch settles; errors come back as errors.
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	// What fails comes back as an error and is logged with its circumstances; the library's own lines would be noise.
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return fmt.Errorf("load ONNX Runtime from %s: %w: set %s to the path of %s, or put the library beside the executable (make build does)", library, err, model.LibraryVariable, libraryName)
 	}
 	environment.engines, environment.library = 1, library

@@ -23,6 +23,8 @@ type Tokenizer interface {
 
 // Scorer returns the logits of each row of a batch. It must be safe for concurrent use and limits itself how many
 // batches run at a time: more than Workers calls wait.
+//
+// An error of Score blames the batch, and the pairs at fault are searched by halving it; model.ErrClosed blames nobody.
 type Scorer interface {
 	Score(ctx context.Context, batch model.Batch) ([]model.Logits, error)
 	Workers() int

@@ -271,6 +271,13 @@ func TestJudge_ACancelledContextDecidesNothing(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// An engine that closes is no reason to call records unreadable.
+func TestJudge_AClosedEngineDecidesNothing(t *testing.T) {
+	scorer := &hashing{fail: func(model.Batch) error { return fmt.Errorf("score: %w", model.ErrClosed) }}
+	_, err := newGate(t, scorer, Config{BatchTokens: 1024}).Judge(t.Context(), []schema.Candidate{candidate("a", "x", "y")})
+	require.ErrorIs(t, err, model.ErrClosed)
+}
+
 func TestNew_RefusesABudgetBelowOnePair(t *testing.T) {
 	_, err := New(bundle, words{}, &hashing{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, Config{BatchTokens: 15}, prometheus.NewRegistry())
 	require.ErrorContains(t, err, "batch_tokens is 15, below the 16 tokens")

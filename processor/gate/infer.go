@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/winnowgate/winnow/model"
 )
 
 // infer scores items and writes the results into scores. It returns an error only when scoring as a whole must stop.
@@ -42,6 +44,8 @@ func (g *Gate) score(ctx context.Context, batch []item, scores []score) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, model.ErrClosed):
+		return err
 	case len(batch) == 1:
 		scores[batch[0].pair].err = fmt.Errorf("score: %w", err)
 		return nil

@@ -106,10 +106,28 @@ func TestRun_BadInputsBecomeDeadLettersAndNothingIsLost(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 	_, body = get(t, settings, "/metrics")
 	require.Contains(t, body, `winnow_dead_letters_total{class="limit"} 2`)
+	requireMetrics(t, body)
 	_, body = get(t, settings, "/livez")
 	require.Equal(t, "ok\n", body)
 	stop()
 	require.NoError(t, <-ended)
+}
+
+// Dashboards and alerts read these names: renaming one needs a migration note.
+func requireMetrics(t *testing.T, exposition string) {
+	t.Helper()
+	var names []string
+	for line := range strings.Lines(exposition) {
+		if fields := strings.Fields(line); len(fields) > 3 && fields[1] == "TYPE" && strings.HasPrefix(fields[2], "winnow_") && !strings.HasPrefix(fields[2], "winnow_kafka_") {
+			names = append(names, fields[2]+" "+fields[3])
+		}
+	}
+	require.Equal(t, []string{
+		"winnow_dead_letters_total counter", "winnow_finish_seconds histogram", "winnow_finishes_total counter",
+		"winnow_gate_batch_pairs histogram", "winnow_gate_padded_tokens_total counter", "winnow_gate_pairs_total counter",
+		"winnow_gate_stage_seconds histogram", "winnow_gate_tokens_total counter", "winnow_poll_records histogram",
+		"winnow_record_age_seconds histogram", "winnow_verdicts_total counter",
+	}, names)
 }
 
 func headerOf(record *kgo.Record, key string) string {

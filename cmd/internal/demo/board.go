@@ -91,10 +91,6 @@ func (b *board) progress() {
 		strings.Repeat("█", tenth)+strings.Repeat("░", 10-tenth), tenth*10, b.summary.Approved, b.summary.Severe, b.summary.Review, b.summary.DeadLetter)
 }
 
-func (b *board) interrupted() error {
-	return fmt.Errorf("stopped with %d of %d candidates decided", b.decided(), b.expected)
-}
-
 func fit(text string, width int) string {
 	runes := []rune(text)
 	if len(runes) <= width {

@@ -6,7 +6,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -89,7 +88,7 @@ func stream(ctx context.Context, settings config.Config, placements int, out io.
 	for board.decided() < placements {
 		fetches := observer.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
-			return board.summary, errors.Join(err, board.interrupted())
+			return board.summary, fmt.Errorf("stopped with %d of %d candidates decided: %w", board.decided(), placements, err)
 		}
 		if err := fetches.Err(); err != nil {
 			return board.summary, fmt.Errorf("read verdicts: %w", err)
