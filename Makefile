@@ -13,7 +13,7 @@ LIBRARY := WINNOW_ONNXRUNTIME=$(NATIVE)/libonnxruntime.so
 REQUIREMENTS := model/training/requirements-test.txt deploy/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-unit test-native test-training test-broker fuzz lint native clean
+.PHONY: prerequisites help demo build test test-unit test-native test-training test-broker fuzz lint native clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,16 @@ build: native ## bin/winnow, with ONNX Runtime's library beside it
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/winnow ./cmd/winnow
 	@cp -u $(NATIVE)/libonnxruntime.so bin/
 
-test: test-unit test-native test-training test-broker lint ## everything that CI runs
+test: prerequisites test-unit test-native test-training test-broker lint ## everything that CI runs
+
+# Every missing tool at once, before anything runs.
+prerequisites:
+	@missing=; check() { command -v $$1 >/dev/null || { echo "error: $$1 is missing: install $$2"; missing=1; }; }; \
+	check go "Go 1.26 or newer (https://go.dev/dl)"; check cargo "Rust 1.85 or newer (https://rustup.rs)"; \
+	check cc "a C compiler (Debian: build-essential)"; check python3 "Python 3.11 (Debian: python3 python3-pip python3-venv)"; \
+	check java "a Java 17 runtime (Debian: default-jre-headless)"; check mvn "Maven (Debian: maven)"; check kcat "kcat (Debian: kcat)"; \
+	python3 -c 'import ensurepip' 2>/dev/null || { echo "error: python3 lacks venv: install it (Debian: python3-venv)"; missing=1; }; \
+	test -z "$$missing"
 
 test-unit: ## seconds: no native library, no network
 	@echo "== unit tests, without cgo"
@@ -49,7 +58,7 @@ test-broker: build ## two minutes: two replicas against a real Apache Kafka brok
 fuzz: ## a minute of hostile bytes for the decoder
 	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m
 
-lint: native $(PYTHON)/.complete ## formatting, golangci-lint, hadolint, links of the documentation
+lint: native $(PYTHON)/.complete ## formatting, golangci-lint, hadolint
 	@echo "== lint (the first run builds golangci-lint, about 3 minutes)"
 	@test -z "$$(gofmt -l .)" || { echo "error: not formatted, run gofmt -w on:"; gofmt -l .; exit 1; }
 	go tool -modfile=golangci-lint.mod golangci-lint run ./...
@@ -59,7 +68,7 @@ native: ## the two native libraries, into the cache
 	@model/native/build $(NATIVE)
 
 $(PYTHON)/.complete: $(REQUIREMENTS)
-	@python3 -m venv --help >/dev/null 2>&1 || { echo "error: python3 with venv is missing: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@python3 -c 'import ensurepip' || { echo "error: python3 with venv is missing: install it (Debian: python3-venv)"; exit 1; }
 	@echo "installing the Python packages of the tests into $(PYTHON)"
 	@rm -rf $(PYTHON) && python3 -m venv $(PYTHON)
 	@for file in $(REQUIREMENTS); do $(PYTHON)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $$file || exit 1; done

@@ -17,7 +17,8 @@ func writeBundle(t *testing.T, change func(*Manifest)) string {
 	folder := t.TempDir()
 	manifest := Manifest{
 		Format: FormatVersion, Name: "test", Labels: []string{LabelRelevant, LabelWeak, LabelSevere}, MaxTokens: 32,
-		Calibration: Calibration{Temperature: 1.5}, Thresholds: Thresholds{Severe: 0.6, Review: 0.1}, Files: map[string]File{},
+		SpecialTokens: SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: 3},
+		Calibration:   Calibration{Temperature: 1.5}, Thresholds: Thresholds{Severe: 0.6, Review: 0.1}, Files: map[string]File{},
 	}
 	for _, name := range []string{GraphFile, TokenizerFile, CardFile} {
 		content := []byte("content of " + name)
@@ -80,6 +81,7 @@ func TestOpen_RefusesWhatTheManifestDoesNotVouchFor(t *testing.T) {
 		}, "card.md is a symbolic link"},
 		"a path that escapes":   {func(m *Manifest) { m.Files["../evil"] = File{} }, func(*testing.T, string) {}, `"../evil", which is not a plain file name`},
 		"an unlisted tokenizer": {func(m *Manifest) { delete(m.Files, TokenizerFile) }, func(*testing.T, string) {}, "files lacks tokenizer.json"},
+		"no special tokens":     {func(m *Manifest) { m.SpecialTokens = SpecialTokens{} }, func(*testing.T, string) {}, "four different ids"},
 		"a later format":        {func(m *Manifest) { m.Format = 2 }, func(*testing.T, string) {}, "format is 2"},
 		"foreign labels":        {func(m *Manifest) { m.Labels = []string{"yes", "no"} }, func(*testing.T, string) {}, "labels are"},
 		"no temperature":        {func(m *Manifest) { m.Calibration.Temperature = 0 }, func(*testing.T, string) {}, "temperature is 0"},

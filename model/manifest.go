@@ -111,6 +111,9 @@ func (m *Manifest) validate() error {
 	check(m.MaxTokens >= minTokens && m.MaxTokens <= maxTokens, "max_tokens is %d, must be %d to %d", m.MaxTokens, minTokens, maxTokens)
 	check(m.Calibration.Temperature > 0 && !math.IsInf(m.Calibration.Temperature, 0), "calibration.temperature is %v, must be above 0 and finite", m.Calibration.Temperature)
 	check(m.Thresholds.Review > 0 && m.Thresholds.Review <= m.Thresholds.Severe && m.Thresholds.Severe <= 1, "thresholds are review %v and severe %v, must be 0 < review <= severe <= 1", m.Thresholds.Review, m.Thresholds.Severe)
+	special := m.SpecialTokens
+	distinct := map[int64]bool{special.CLS: true, special.SEP: true, special.PAD: true, special.UNK: true}
+	check(len(distinct) == 4 && min(special.CLS, special.SEP, special.PAD, special.UNK) >= 0, "special_tokens are %+v, must be four different ids", special)
 	for _, name := range []string{GraphFile, TokenizerFile, CardFile} {
 		_, listed := m.Files[name]
 		check(listed, "files lacks %s", name)

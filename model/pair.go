@@ -20,6 +20,9 @@ func (m *Manifest) JoinPair(theme, title []int64) []int64 {
 	return append(ids, m.SpecialTokens.SEP)
 }
 
+// Fits reports whether JoinPair keeps the whole of both sides.
+func (m *Manifest) Fits(theme, title []int64) bool { return len(theme)+len(title)+3 <= m.MaxTokens }
+
 // longestFirst returns how much of two sides of the given lengths fits into limit tokens.
 // Source: TruncationStrategy::LongestFirst in huggingface/tokenizers, utils/truncation.rs.
 func longestFirst(first, second, limit int) (int, int) {

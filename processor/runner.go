@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,19 +22,22 @@ type Topics struct{ Approved, Tombstones, Review, DeadLetter string }
 type Config struct {
 	Topics Topics
 	Model  string // name@digest prefix, written into every verdict
-	// MaxDeadLetterShare is the share of one poll above which dead letters are no longer the records' fault but that of
-	// something they share, such as a generator's release or a broken engine.
+	// MaxDeadLetterShare is the share of the latest records above which dead letters are no longer the records' fault but
+	// that of something they share, such as a generator's release or a broken engine.
 	MaxDeadLetterShare float64
 	FinishTimeout      time.Duration // for making one poll's verdicts durable, also while stopping
 }
 
-// fewestSystemic is how many dead letters a poll needs before their share says anything: one poison record alone in its
-// poll is a share of 100 %.
-const fewestSystemic = 20
+// The share of dead letters is taken over a poll, or over the latest 100 records where polls are smaller, and says nothing
+// below 20 dead letters: one poison record alone in its poll is a share of 100 %.
+const (
+	systemicWindow = 100
+	fewestSystemic = 20
+)
 
-// ErrSystemic is returned by Run when so many records of one poll would become dead letters that the fault is not
-// theirs. Nothing of that poll was committed.
-var ErrSystemic = errors.New("too large a share of a poll can't be judged")
+// ErrSystemic is returned by Run when so many of the latest records would become dead letters that the fault is not
+// theirs. Nothing of the poll in hand was committed.
+var ErrSystemic = errors.New("too large a share of records can't be judged")
 
 // Runner is one lane: it polls, judges, and finishes, one poll after the other.
 type Runner struct {
@@ -46,6 +50,7 @@ type Runner struct {
 
 	// condemned are inputs whose verdict the broker refused; delivered again, each becomes a small dead letter.
 	condemned map[position]error
+	recent    []bool       // of the latest records with a committed verdict: became a dead letter
 	busySince atomic.Int64 // Unix nanoseconds at which the poll in hand arrived; 0 while waiting for one
 }
 
@@ -115,6 +120,7 @@ func (r *Runner) process(ctx context.Context, records []*kgo.Record) error {
 	}
 	r.metrics.observe(decisions, committed, r.now())
 	if committed {
+		r.recent = r.window(decisions)
 		for _, record := range records {
 			delete(r.condemned, positionOf(record))
 		}
@@ -179,19 +185,30 @@ func (r *Runner) decode(ctx context.Context, record *kgo.Record) (schema.Candida
 	return candidate, nil
 }
 
-func (r *Runner) checkShare(decisions []decision) error {
-	dead := 0
-	var example decision
+// window returns, for the latest records with those of decisions last, which became dead letters: all of decisions, and of
+// what came before as many as systemicWindow takes.
+func (r *Runner) window(decisions []decision) []bool {
+	window := slices.Clone(r.recent)
 	for _, decision := range decisions {
-		if decision.verdict == VerdictDeadLetter {
-			dead, example = dead+1, decision
+		window = append(window, decision.verdict == VerdictDeadLetter)
+	}
+	return window[len(window)-min(len(window), max(systemicWindow, len(decisions))):]
+}
+
+func (r *Runner) checkShare(decisions []decision) error {
+	window := r.window(decisions)
+	dead := 0
+	for _, isDead := range window {
+		if isDead {
+			dead++
 		}
 	}
-	if dead < fewestSystemic || float64(dead) <= r.config.MaxDeadLetterShare*float64(len(decisions)) {
+	one := slices.IndexFunc(decisions, func(decision decision) bool { return decision.verdict == VerdictDeadLetter })
+	if one < 0 || dead < fewestSystemic || float64(dead) <= r.config.MaxDeadLetterShare*float64(len(window)) {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d records, above the share of %v that policy.max_dead_letter_share allows; the last is %s (%s). Nothing of this poll was committed: mend the cause, or raise the share to let them become dead letters",
-		ErrSystemic, dead, len(decisions), r.config.MaxDeadLetterShare, positionOf(example.source), example.class)
+	return fmt.Errorf("%w: %d of the latest %d, above the share of %v that policy.max_dead_letter_share allows; one is %s (%s). Nothing of this poll was committed: mend the cause, or raise the share to let them become dead letters",
+		ErrSystemic, dead, len(window), r.config.MaxDeadLetterShare, positionOf(decisions[one].source), decisions[one].class)
 }
 
 func (r *Runner) condemn(rejection Rejection) error {

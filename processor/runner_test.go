@@ -218,8 +218,19 @@ func TestRunner_ASystemicFaultStopsAndCommitsNothing(t *testing.T) {
 	}
 	out, _, err := run(t, &polls{polls: [][]*kgo.Record{poll}})
 	require.ErrorIs(t, err, processor.ErrSystemic)
-	require.ErrorContains(t, err, "30 of 30 records")
+	require.ErrorContains(t, err, "30 of the latest 30")
 	require.Empty(t, out)
+}
+
+// At low traffic a poll holds few records, and a fault that lasts must be seen all the same.
+func TestRunner_ASystemicFaultIsSeenAcrossSmallPolls(t *testing.T) {
+	var small [][]*kgo.Record
+	for range 10 {
+		small = append(small, []*kgo.Record{{Key: []byte("k"), Value: []byte("nonsense")}, {Key: []byte("k")}, {Value: []byte("x")}})
+	}
+	out, _, err := run(t, &polls{polls: small})
+	require.ErrorIs(t, err, processor.ErrSystemic)
+	require.Len(t, out, 18, "what six polls committed before the twentieth dead letter")
 }
 
 func TestRunner_AFewDeadLettersAreNotSystemic(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/twmb/avro"
 )
@@ -116,6 +117,9 @@ var candidateFingerprint = func() [8]byte {
 func (c *Codec) DecodeCandidateJSON(data []byte) (Candidate, error) {
 	if len(data) > c.limits.RecordBytes {
 		return Candidate{}, &Error{ClassLimit, fmt.Errorf("line has %d bytes, the limit is %d", len(data), c.limits.RecordBytes)}
+	}
+	if !utf8.Valid(data) { // encoding/json would put replacement characters where winnow run finds a dead letter
+		return Candidate{}, invalid("the line is not valid UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()

@@ -119,6 +119,8 @@ func TestCodec_ReadsACandidateAsJSONStrictly(t *testing.T) {
 	candidate, err := codec.DecodeCandidateJSON([]byte(`{"placement_id":"p","theme":"t","products":[{"product_id":"a","title":"x"}]}`))
 	require.NoError(t, err)
 	require.Equal(t, "x", candidate.Products[0].Title)
+	_, err = codec.DecodeCandidateJSON([]byte("{\"placement_id\":\"\xff\"}"))
+	requireClass(t, err, ClassInvalid)
 	for _, line := range []string{`{"placement_id":"p","theme":"t","product":[]}`, `{} {}`, `[]`, ``, `nonsense`} {
 		_, err := codec.DecodeCandidateJSON([]byte(line))
 		requireClass(t, err, ClassEncoding)

@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"math"
 	"sync"
+	"time"
 
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -32,11 +33,23 @@ type Registry struct {
 
 	mu      sync.Mutex
 	readers map[int]*avro.Schema // by writer id: decodes that writer's bytes into a Candidate
-	refused map[int]*Error       // ids that can never be read, so that a flood of them costs one look-up
+	refused map[int]refusal      // ids that could not be read, so that a flood of them costs one look-up a minute
 }
 
-// refusedIDs bounds what hostile ids may leave in memory.
-const refusedIDs = 1024
+type refusal struct {
+	err  *Error
+	when time.Time
+}
+
+// What hostile ids may leave in memory, and for how long an id stays refused: it may be registered a moment later.
+const (
+	refusedIDs = 1024
+	refusedFor = time.Minute
+)
+
+// codeSchemaNotFound is the registry's own word for an id it does not have. A plain 404 may come from whatever stands
+// between, and blames no record.
+const codeSchemaNotFound = 40403
 
 // OpenRegistry registers the four schemas at url, or finds them registered, and returns the registry. It fails when the
 // registry can't be reached or holds an incompatible schema.
@@ -45,7 +58,7 @@ func OpenRegistry(ctx context.Context, url string, subjects Subjects) (*Registry
 	if err != nil {
 		return nil, fmt.Errorf("schema registry %s: %w", url, err)
 	}
-	registry := &Registry{client: client, headers: map[subject][]byte{}, readers: map[int]*avro.Schema{}, refused: map[int]*Error{}}
+	registry := &Registry{client: client, headers: map[subject][]byte{}, readers: map[int]*avro.Schema{}, refused: map[int]refusal{}}
 	for _, entry := range []struct {
 		of         subject
 		name       string
@@ -75,33 +88,46 @@ func (r *Registry) header(of subject) []byte {
 
 // reader returns the schema that decodes bytes of the writer schema id into a Candidate. An *Error blames the id.
 func (r *Registry) reader(ctx context.Context, id int) (*avro.Schema, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if reader, ok := r.readers[id]; ok {
-		return reader, nil
+	if reader, err, known := r.remembered(id); known {
+		return reader, err
 	}
-	if refused, ok := r.refused[id]; ok {
-		return nil, refused
+	if id < 1 || id > math.MaxInt32 {
+		return nil, &Error{ClassUnknownSchema, fmt.Errorf("schema id %d is none: ids are 1 to %d", id, math.MaxInt32)}
 	}
 	reader, err := r.resolve(ctx, id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var blame *Error
 	switch {
 	case err == nil:
 		r.readers[id] = reader
+		delete(r.refused, id)
 	case errors.As(err, &blame):
 		if len(r.refused) >= refusedIDs {
 			clear(r.refused)
 		}
-		r.refused[id] = blame
+		r.refused[id] = refusal{blame, time.Now()}
 	}
 	return reader, err
+}
+
+func (r *Registry) remembered(id int) (reader *avro.Schema, err error, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if reader, ok := r.readers[id]; ok {
+		return reader, nil, true
+	}
+	if refused, ok := r.refused[id]; ok && time.Since(refused.when) < refusedFor {
+		return nil, refused.err, true
+	}
+	return nil, nil, false
 }
 
 func (r *Registry) resolve(ctx context.Context, id int) (*avro.Schema, error) {
 	writer, err := r.client.SchemaByID(ctx, id)
 	var response *sr.ResponseError
 	switch {
-	case errors.As(err, &response) && response.StatusCode == http.StatusNotFound:
+	case errors.As(err, &response) && response.ErrorCode == codeSchemaNotFound:
 		return nil, &Error{ClassUnknownSchema, fmt.Errorf("schema id %d is not in the registry", id)}
 	case err != nil:
 		return nil, fmt.Errorf("schema registry: look up schema id %d: %w", id, err)

@@ -2,6 +2,8 @@ package schema
 
 import (
 	"encoding/binary"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -72,6 +74,32 @@ func TestRegistry_AnUnknownIDBlamesTheRecord(t *testing.T) {
 func TestRegistry_AnOutageBlamesNoRecord(t *testing.T) {
 	fake, registry := openFake(t)
 	fake.Close()
+	requireBlamesNobody(t, registry)
+}
+
+// What stands between may answer 404 for itself while the registry is away.
+func TestRegistry_AProxysNotFoundBlamesNoRecord(t *testing.T) {
+	_, registry := openFake(t)
+	proxy := httptest.NewServer(http.NotFoundHandler())
+	defer proxy.Close()
+	client, err := sr.NewClient(sr.URLs(proxy.URL))
+	require.NoError(t, err)
+	registry.client = client
+	requireBlamesNobody(t, registry)
+}
+
+// An id beyond what a registry gives out is no question worth asking.
+func TestRegistry_AnImpossibleIDBlamesTheRecord(t *testing.T) {
+	fake, registry := openFake(t)
+	fake.Close()
+	for _, id := range []int{0, 1 << 31} {
+		_, err := NewCodec(DefaultLimits(), registry).DecodeCandidate(t.Context(), confluent(id, []byte{1}))
+		requireClass(t, err, ClassUnknownSchema)
+	}
+}
+
+func requireBlamesNobody(t *testing.T, registry *Registry) {
+	t.Helper()
 	_, err := NewCodec(DefaultLimits(), registry).DecodeCandidate(t.Context(), confluent(4711, []byte{1}))
 	require.Error(t, err)
 	var blame *Error

@@ -125,13 +125,13 @@ admin: {listen: 127.0.0.1:0}
 // makeRecords returns the demo's stream: real titles, some violations, some records that are cut off.
 func makeRecords(t *testing.T) []*kgo.Record {
 	t.Helper()
-	generator, err := demo.NewGenerator(7)
+	generator, err := demo.NewGenerator("placement", 7)
 	require.NoError(t, err)
 	codec := schema.NewCodec(schema.DefaultLimits(), nil)
 	records := make([]*kgo.Record, candidates)
 	for i := range records {
 		if i%keys == 0 { // the same placements again, with other products
-			generator, err = demo.NewGenerator(7 + uint64(i))
+			generator, err = demo.NewGenerator("placement", 7+uint64(i))
 			require.NoError(t, err)
 		}
 		records[i], _, err = generator.NextRecord(codec, processortest.Candidates)

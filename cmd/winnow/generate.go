@@ -26,8 +26,8 @@ never be shown under their theme and a few records that are cut off. Each run pu
 		if *placements < 0 {
 			return usageError{fmt.Errorf("--placements is %d, must be 0 or more", *placements)}
 		}
-		if *rate < 1 || *rate > 100_000 {
-			return usageError{fmt.Errorf("--rate is %d, must be 1 to 100000", *rate)}
+		if *rate < 1 || *rate > 1000 {
+			return usageError{fmt.Errorf("--rate is %d, must be 1 to 1000", *rate)}
 		}
 		settings, err := loadConfig(*path)
 		if err != nil {

@@ -37,10 +37,11 @@ func execute(ctx context.Context, arguments []string) int {
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
+	var invalid *config.InvalidError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &invalid):
 		fmt.Fprintf(os.Stderr, "winnow: %v\n", err)
 		return exitUsage
 	default:

@@ -24,6 +24,8 @@ import (
 func TestExecute_ExitCodesTellUsageFromFailure(t *testing.T) {
 	wrongKey := filepath.Join(t.TempDir(), "gate.yaml")
 	require.NoError(t, os.WriteFile(wrongKey, []byte("kafka: {broker: 1}"), 0o600))
+	smallBudget := filepath.Join(t.TempDir(), "budget.yaml")
+	require.NoError(t, os.WriteFile(smallBudget, []byte("gate: {batch_tokens: 64}"), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	for name, test := range map[string]struct {
@@ -38,6 +40,7 @@ func TestExecute_ExitCodesTellUsageFromFailure(t *testing.T) {
 		"a value out of bounds":      {[]string{"demo", "--placements", "0"}, exitUsage},
 		"a key that does not exist":  {[]string{"run", "--config", wrongKey}, exitUsage},
 		"a file that does not exist": {[]string{"score", "--config", "/nowhere.yaml"}, exitUsage},
+		"a budget below one pair":    {[]string{"score", "--config", smallBudget}, exitUsage},
 		"partitions of nothing":      {[]string{"topics", "create", "--partitions", "0"}, exitUsage},
 		"an unreachable broker":      {[]string{"topics", "create"}, exitFailed},
 	} {

@@ -6,6 +6,7 @@ package tokenize
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -25,6 +26,9 @@ func Open(data []byte) (*Tokenizer, error) {
 	var content map[string]json.RawMessage
 	if err := json.Unmarshal(data, &content); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	if content == nil {
+		return nil, errors.New("tokenizer.json: it is null")
 	}
 	content["truncation"], content["padding"] = json.RawMessage("null"), json.RawMessage("null")
 	cleaned, err := json.Marshal(content)

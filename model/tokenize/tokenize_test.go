@@ -87,7 +87,7 @@ func TestTokenizer_CloseWaitsAndEndsEncoding(t *testing.T) {
 }
 
 func TestOpen_RefusesWhatIsNoTokenizer(t *testing.T) {
-	for _, data := range []string{"", "nonsense", "{}", `{"model": 3}`} {
+	for _, data := range []string{"", "nonsense", "null", "{}", `{"model": 3}`} {
 		_, err := Open([]byte(data))
 		require.ErrorContains(t, err, "tokenizer.json", "%q", data)
 	}

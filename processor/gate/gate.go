@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,7 +35,7 @@ type Scorer interface {
 // Config bounds the gate's batches and memory.
 type Config struct {
 	BatchTokens  int // padded tokens of one batch
-	CacheEntries int // pairs whose scores are remembered, some 150 bytes each; 0: none
+	CacheEntries int // pairs whose scores are remembered; 0: none
 }
 
 // Gate judges placements with one model and one policy. It is safe for concurrent use.
@@ -46,6 +47,7 @@ type Gate struct {
 	config    Config
 	cache     *cache
 	metrics   *metrics
+	scoredAt  atomic.Int64 // Unix nanoseconds of the last batch
 }
 
 // New returns a gate over the bundle's model. The caller keeps ownership of tokenizer and scorer.
@@ -64,6 +66,9 @@ func New(bundle *model.Bundle, tokenizer Tokenizer, scorer Scorer, policy judge.
 
 // Policy returns the policy in force.
 func (g *Gate) Policy() judge.Policy { return g.policy }
+
+// LastScored returns when a batch was scored last; the zero Unix time before the first.
+func (g *Gate) LastScored() time.Time { return time.Unix(0, g.scoredAt.Load()) }
 
 // Provider returns the execution provider that scores.
 func (g *Gate) Provider() string { return g.scorer.Provider() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +41,7 @@ func (g *Gate) score(ctx context.Context, batch []item, scores []score) error {
 		for i, item := range batch {
 			scores[item.pair].logits, scores[item.pair].known = logits[i], true
 		}
+		g.scoredAt.Store(time.Now().UnixNano())
 		g.metrics.observeBatch(len(batch), tokens, padded.Rows*padded.Length)
 		return nil
 	case ctx.Err() != nil:

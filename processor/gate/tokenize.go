@@ -2,7 +2,8 @@ package gate
 
 import "errors"
 
-// errUnreadable marks a side of which the vocabulary knows too little to judge it.
+// errUnreadable marks a pair that the model can't read: the vocabulary knows too little of a side, or the two together are
+// longer than the model reads. What it would not see must not pass for harmless.
 var errUnreadable = errors.New("the model can't read this text")
 
 // item is a tokenized pair that waits for its score.
@@ -38,6 +39,10 @@ func (g *Gate) tokenize(pairs []pair, scores []score) []item {
 		title := encode(pair.title)
 		if err := errors.Join(theme.err, title.err); err != nil {
 			scores[i].err = err
+			continue
+		}
+		if !g.manifest.Fits(theme.ids, title.ids) {
+			scores[i].err = errUnreadable
 			continue
 		}
 		items = append(items, item{pair: i, ids: g.manifest.JoinPair(theme.ids, title.ids)})

@@ -38,7 +38,7 @@ func (p Policy) Version() string {
 	if p.PruneWeak {
 		weak = "prune"
 	}
-	return fmt.Sprintf("1;severe=%.4g;review=%.4g;min=%d;weak=%s", p.SevereThreshold, p.ReviewThreshold, p.MinProducts, weak)
+	return fmt.Sprintf("1;severe=%v;review=%v;min=%d;weak=%s", p.SevereThreshold, p.ReviewThreshold, p.MinProducts, weak)
 }
 
 // Outcome is the kind of a verdict; it is the value of the header winnow-verdict.

@@ -128,25 +128,29 @@ func (c Connection) Client(ctx context.Context, extra ...kgo.Opt) (*kgo.Client, 
 const reachTimeout = 15 * time.Second
 
 func reach(ctx context.Context, client *kgo.Client, brokers []string) error {
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	limited, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	if err := client.Ping(ctx); err != nil {
+	if err := client.Ping(limited); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err() // asked to stop: the brokers are not at fault
+		}
 		return fmt.Errorf("no broker answers at %s (kafka.brokers): %w", strings.Join(brokers, ", "), err)
 	}
 	return nil
 }
 
-// consumerLimits bound what one lane holds in memory, however far it lags.
+// What one lane fetches at a time, however far it lags. A batch that is larger than decompressedBytes when decompressed
+// stops the lane with an error that names its offset: it is no accident of a generator.
 const (
 	fetchBytes          = 16 << 20 // one fetch of all partitions
 	fetchPartitionBytes = 2 << 20  // of one partition
 	decompressedBytes   = 64 << 20 // one batch, against decompression bombs
 )
 
-func consumerOptions(group, topic string, assignment *Assignment) []kgo.Opt {
+func consumerOptions(config SessionConfig, assignment *Assignment) []kgo.Opt {
 	return []kgo.Opt{
-		kgo.ConsumerGroup(group),
-		kgo.ConsumeTopics(topic),
+		kgo.ConsumerGroup(config.Group),
+		kgo.ConsumeTopics(config.Topic),
 		// A group that has committed nothing starts at the beginning: candidates published before it must be judged too.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -157,6 +161,7 @@ func consumerOptions(group, topic string, assignment *Assignment) []kgo.Opt {
 		kgo.SessionTimeout(20 * time.Second), // a killed replica's partitions wait this long for another
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytesFn(config.limit),
 		kgo.OnPartitionsAssigned(assignment.assigned),
 		kgo.OnPartitionsRevoked(assignment.gone),
 		kgo.OnPartitionsLost(assignment.gone),

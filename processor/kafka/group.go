@@ -25,7 +25,7 @@ func NewGroup(connection Connection, config SessionConfig) (*Group, error) {
 		return nil, err
 	}
 	group := &Group{config: config}
-	options = append(options, consumerOptions(config.Group, config.Topic, &group.Assignment)...)
+	options = append(options, consumerOptions(config, &group.Assignment)...)
 	options = append(options, kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll())
 	if group.client, err = kgo.NewClient(options...); err != nil {
 		return nil, fmt.Errorf("kafka session of group %s: %w", config.Group, err)
@@ -59,7 +59,8 @@ func (g *Group) Finish(ctx context.Context, out []*kgo.Record) (bool, error) {
 	err := g.client.CommitRecords(ctx, g.polled...)
 	switch {
 	case errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.UnknownMemberID):
-		return false, nil // the partitions' next owner is given the records again
+		g.rewind() // whoever owns the partitions next, perhaps this session, is given the records again
+		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("commit offsets: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -115,6 +116,31 @@ func awaitTopics(ctx context.Context, client *kgo.Client, topics []Topic) error 
 			return fmt.Errorf("topic %s was created but does not show: %w", topics[missing].Name, described[topics[missing].Name].err)
 		}
 	}
+}
+
+// TopicLimits returns the largest batch in bytes that each topic takes, as the brokers are configured.
+func TopicLimits(ctx context.Context, client *kgo.Client, names ...string) (map[string]int32, error) {
+	configs, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("look up max.message.bytes: %w", err)
+	}
+	limits := map[string]int32{}
+	for _, config := range configs {
+		if config.Err != nil {
+			return nil, fmt.Errorf("look up max.message.bytes of topic %s: %w", config.Name, config.Err)
+		}
+		for _, entry := range config.Configs {
+			if entry.Key != "max.message.bytes" || entry.Value == nil {
+				continue
+			}
+			limit, err := strconv.ParseInt(*entry.Value, 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("max.message.bytes of topic %s: %w", config.Name, err)
+			}
+			limits[config.Name] = int32(limit)
+		}
+	}
+	return limits, nil
 }
 
 // Lag returns, by partition, how many records of topic the group has not committed yet. On a topic that is written in

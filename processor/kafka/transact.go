@@ -15,6 +15,19 @@ type SessionConfig struct {
 	Topic           string
 	TransactionalID string // stable over restarts and unique in the cluster; a successor fences its predecessor by it
 	PollRecords     int    // most records of one poll
+	// MaxMessageBytes is what each output topic takes (TopicLimits). Batches are cut to it, so that a record that is too
+	// large is refused alone, before it could take its neighbours with it.
+	MaxMessageBytes map[string]int32
+}
+
+// maxMessageBytes is for a topic whose limit is not known: a little below the brokers' default.
+const maxMessageBytes = 1_000_000
+
+func (c SessionConfig) limit(topic string) int32 {
+	if limit, ok := c.MaxMessageBytes[topic]; ok {
+		return limit
+	}
+	return maxMessageBytes
 }
 
 // Transact delivers exactly once: a poll's outputs and its offsets become visible together, in one transaction.
@@ -25,17 +38,22 @@ type Transact struct {
 	config  SessionConfig
 }
 
-// NewTransact joins the group. The caller must Close the session.
-func NewTransact(connection Connection, config SessionConfig) (*Transact, error) {
+// NewTransact joins the group, and fences whatever process used the transactional id before: what that left open is aborted
+// now, not when its timeout ends. The caller must Close the session.
+func NewTransact(ctx context.Context, connection Connection, config SessionConfig) (*Transact, error) {
 	options, err := connection.options()
 	if err != nil {
 		return nil, err
 	}
 	transact := &Transact{config: config}
-	options = append(options, consumerOptions(config.Group, config.Topic, &transact.Assignment)...)
+	options = append(options, consumerOptions(config, &transact.Assignment)...)
 	options = append(options, kgo.TransactionalID(config.TransactionalID))
 	if transact.session, err = kgo.NewGroupTransactSession(options...); err != nil {
 		return nil, fmt.Errorf("kafka session %s: %w", config.TransactionalID, err)
+	}
+	if _, _, err := transact.session.Client().ProducerID(ctx); err != nil {
+		transact.session.Close()
+		return nil, transact.explain("initialise", err)
 	}
 	return transact, nil
 }

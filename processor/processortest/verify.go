@@ -105,6 +105,15 @@ func Verify(inputs []Input, outputs []Output) Report {
 			newest[output.Key] = output // one key is in one partition, which is read in order
 		}
 	}
+	published := map[string]bool{}
+	for _, input := range inputs {
+		published[input.Source] = true
+	}
+	for source := range verdicts {
+		if !published[source] {
+			report.Wrong = append(report.Wrong, source+": a verdict on what was never published")
+		}
+	}
 	last := map[string]string{}
 	for _, input := range inputs {
 		switch found := verdicts[input.Source]; {

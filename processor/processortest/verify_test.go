@@ -31,4 +31,8 @@ func TestVerify_FindsEachFault(t *testing.T) {
 	other[0].Verdict = "review"
 	require.Len(t, Verify(inputs, other).Wrong, 1)
 	require.Len(t, Verify(inputs, without(3)).Wrong, 1, "a severe key that is still shown")
+	never := []Input{{Source: "c/0/2", Key: "a", Verdict: "severe"}}
+	require.Len(t, Verify(never, perfect[2:3]).Wrong, 1, "a severe key without a null")
+	stranger := append(append([]Output{}, perfect...), Output{Topic: Approved, Key: "z", Source: "c/9/9", Verdict: "approved"})
+	require.Len(t, Verify(inputs, stranger).Wrong, 1, "a verdict on what nobody proposed")
 }

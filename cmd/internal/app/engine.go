@@ -34,7 +34,7 @@ type Engine struct {
 func OpenEngine(ctx context.Context, settings config.Config, logger *zap.Logger, registerer prometheus.Registerer) (*Engine, error) {
 	bundle, err := model.Open(settings.Model.Bundle)
 	if err != nil {
-		return nil, err
+		return nil, &config.InvalidError{Err: err}
 	}
 	engine := &Engine{Bundle: bundle}
 	if err := engine.open(ctx, settings, logger, registerer); err != nil {
@@ -59,7 +59,7 @@ func (e *Engine) open(ctx context.Context, settings config.Config, logger *zap.L
 	if e.Gate, err = gate.New(e.Bundle, e.tokenizer, e.scorer, policyOf(settings.Policy, e.Bundle), gate.Config{
 		BatchTokens: settings.Gate.BatchTokens, CacheEntries: settings.Gate.CacheEntries,
 	}, registerer); err != nil {
-		return fmt.Errorf("gate: %w", err)
+		return &config.InvalidError{Err: err}
 	}
 	outcomes, err := e.Gate.Judge(ctx, []schema.Candidate{{PlacementID: "warm-up", Theme: "Breakfast", Products: []schema.Product{{ProductID: "1", Title: "Oat flakes"}}}})
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/winnowgate/winnow/processor"
+	"github.com/winnowgate/winnow/processor/gate"
 )
 
 // What a starting process waits for, in order, as /readyz names it.
@@ -19,7 +20,8 @@ const (
 	waitAssignment = "the consumer group has not assigned partitions"
 )
 
-// stuckAfter is far above what one poll takes: 256 placements of 20 products are 5,120 pairs, a minute at 85 pairs/s.
+// stuckAfter is far above what one batch takes to score and one transaction to end. A large poll may take longer as a
+// whole, so a lane counts as stuck only when the gate has not scored anything for as long either.
 const stuckAfter = 5 * time.Minute
 
 // health answers the admin endpoint's questions.
@@ -28,6 +30,7 @@ type health struct {
 	pending []string
 	lanes   []session
 	runners []*processor.Runner
+	gate    *gate.Gate
 }
 
 func newHealth() *health {
@@ -40,10 +43,10 @@ func (h *health) done(wait string) {
 	h.pending = slices.DeleteFunc(h.pending, func(pending string) bool { return pending == wait })
 }
 
-func (h *health) watch(lanes []session, runners []*processor.Runner) {
+func (h *health) watch(gate *gate.Gate, lanes []session, runners []*processor.Runner) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lanes, h.runners = lanes, runners
+	h.gate, h.lanes, h.runners = gate, lanes, runners
 }
 
 // NotReady lists what is still waited for.
@@ -65,7 +68,7 @@ func (h *health) NotLive() []string {
 	defer h.mu.Unlock()
 	var stuck []string
 	for i, runner := range h.runners {
-		if since, busy := runner.BusySince(); busy && time.Since(since) > stuckAfter {
+		if since, busy := runner.BusySince(); busy && time.Since(since) > stuckAfter && time.Since(h.gate.LastScored()) > stuckAfter {
 			stuck = append(stuck, fmt.Sprintf("lane %d has worked on one poll for %s", i, time.Since(since).Round(time.Second)))
 		}
 	}

@@ -49,7 +49,12 @@ func Run(ctx context.Context, settings config.Config, logger *zap.Logger) (err e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // asked to stop while starting
+		}
+		err = errors.Join(err, server.Close())
+	}()
 	logger.Info("admin endpoint", zap.String("address", server.Address()))
 
 	engine, err := OpenEngine(ctx, settings, logger, registry)
@@ -75,7 +80,11 @@ func Run(ctx context.Context, settings config.Config, logger *zap.Logger) (err e
 	}
 	health.done(waitSchemas)
 
-	lanes, err := openLanes(connection, settings, registry)
+	limits, err := kafka.TopicLimits(ctx, client, settings.Topics.Approved, settings.Topics.Tombstones, settings.Topics.Review, settings.Topics.DeadLetter)
+	if err != nil {
+		return err
+	}
+	lanes, err := openLanes(ctx, connection, settings, limits, registry)
 	if err != nil {
 		return err
 	}
@@ -91,19 +100,19 @@ func Run(ctx context.Context, settings config.Config, logger *zap.Logger) (err e
 			Model: engine.Bundle.ID(), MaxDeadLetterShare: settings.Policy.MaxDeadLetterShare, FinishTimeout: finishTimeout,
 		}, metrics)
 	}
-	health.watch(lanes, runners)
+	health.watch(engine.Gate, lanes, runners)
 
-	group, ctx := errgroup.WithContext(ctx)
+	group, working := errgroup.WithContext(ctx)
 	for i, runner := range runners {
 		group.Go(func() error {
-			if err := runner.Run(ctx); err != nil {
+			if err := runner.Run(working); err != nil {
 				return fmt.Errorf("lane %d: %w", i, err)
 			}
 			return nil
 		})
 	}
 	group.Go(func() error {
-		watchLag(ctx, client, settings, registry, logger)
+		watchLag(working, client, settings, registry, logger)
 		return nil
 	})
 	logger.Info("gating", zap.String("group", settings.Kafka.Group), zap.String("candidates", settings.Topics.Candidates), zap.Int("lanes", len(lanes)))
@@ -149,7 +158,7 @@ func Codec(ctx context.Context, settings config.Config) (*schema.Codec, error) {
 	return schema.NewCodec(settings.Limits, registry), nil
 }
 
-func openLanes(connection kafka.Connection, settings config.Config, registry *prometheus.Registry) ([]session, error) {
+func openLanes(ctx context.Context, connection kafka.Connection, settings config.Config, limits map[string]int32, registry *prometheus.Registry) ([]session, error) {
 	replica := settings.Kafka.Replica
 	if replica == "" {
 		host, err := os.Hostname()
@@ -161,13 +170,13 @@ func openLanes(connection kafka.Connection, settings config.Config, registry *pr
 	var lanes []session
 	for i := range settings.Kafka.Lanes {
 		place := kafka.SessionConfig{
-			Group: settings.Kafka.Group, Topic: settings.Topics.Candidates, PollRecords: settings.Kafka.PollRecords,
+			Group: settings.Kafka.Group, Topic: settings.Topics.Candidates, PollRecords: settings.Kafka.PollRecords, MaxMessageBytes: limits,
 			TransactionalID: fmt.Sprintf("%s-%s-%d", settings.Kafka.Group, replica, i),
 		}
 		// Each client registers the same metrics, so each lane labels its own.
 		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"lane": strconv.Itoa(i)}, registry)
 		connection.Hooks = []kgo.Hook{kprom.NewMetrics("winnow_kafka", kprom.Registerer(labelled), kprom.Gatherer(registry))}
-		lane, err := openLane(connection, settings.Kafka.Delivery, place)
+		lane, err := openLane(ctx, connection, settings.Kafka.Delivery, place)
 		if err != nil {
 			closeLanes(lanes)
 			return nil, err
@@ -177,7 +186,7 @@ func openLanes(connection kafka.Connection, settings config.Config, registry *pr
 	return lanes, nil
 }
 
-func openLane(connection kafka.Connection, delivery string, place kafka.SessionConfig) (session, error) {
+func openLane(ctx context.Context, connection kafka.Connection, delivery string, place kafka.SessionConfig) (session, error) {
 	if delivery == config.AtLeastOnce {
 		group, err := kafka.NewGroup(connection, place)
 		if err != nil {
@@ -185,7 +194,7 @@ func openLane(connection kafka.Connection, delivery string, place kafka.SessionC
 		}
 		return group, nil
 	}
-	transact, err := kafka.NewTransact(connection, place)
+	transact, err := kafka.NewTransact(ctx, connection, place)
 	if err != nil {
 		return nil, err
 	}

@@ -114,13 +114,21 @@ func Default() Config {
 		},
 		Limits: schema.DefaultLimits(),
 		Model:  Model{Bundle: "starter", Providers: model.Providers()},
-		// 1,024 tokens are some 60 pairs; 4,096 were slower on the processor it was measured on. 16,384 scores take about 5 MB and reach beyond several polls of all lanes.
+		// 1,024 tokens are some 60 pairs; 4,096 were slower on the processor it was measured on. 16,384 scores take some MB and reach beyond several polls of all lanes.
 		Gate:   Gate{BatchTokens: 1024, CacheEntries: 16_384},
 		Policy: Policy{MinProducts: 3, PruneWeak: true, MaxDeadLetterShare: 0.5},
 		Admin:  Admin{Listen: "127.0.0.1:8080"},
 		Log:    Log{Level: "info"},
 	}
 }
+
+// InvalidError is an error of whoever wrote the configuration.
+type InvalidError struct{ Err error }
+
+func (e *InvalidError) Error() string { return "configuration: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *InvalidError) Unwrap() error { return e.Err }
 
 // Load reads the file at path ("": none) over the defaults and the environment, given as KEY=VALUE, over both.
 func Load(path string, environment []string) (Config, error) {
@@ -157,7 +165,7 @@ func override(config *Config, environment []string) error {
 	}
 	var unknown []string
 	for name := range options.Environment {
-		if strings.HasPrefix(name, EnvironmentPrefix) && !known[name] {
+		if strings.HasPrefix(name, EnvironmentPrefix) && !known[name] && !serviceLink.MatchString(name) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -170,6 +178,9 @@ func override(config *Config, environment []string) error {
 	}
 	return nil
 }
+
+// serviceLink matches what Kubernetes sets in every container for a Service that is called winnow or winnow-something.
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_.+)?)$`)
 
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 

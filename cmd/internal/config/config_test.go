@@ -23,7 +23,7 @@ func TestLoad_DefaultsAreValid(t *testing.T) {
 
 func TestLoad_TheEnvironmentOverridesTheFileOverridesTheDefaults(t *testing.T) {
 	path := file(t, "kafka: {brokers: [a:1], group: from-file, lanes: 3}\npolicy: {prune_weak: false}\n")
-	settings, err := Load(path, []string{"WINNOW_KAFKA_BROKERS=b:2,c:3", "WINNOW_POLICY_MIN_PRODUCTS=5", "WINNOW_KAFKA_SASL_MECHANISM=plain", "WINNOW_KAFKA_SASL_USERNAME=u", "HOME=/x"})
+	settings, err := Load(path, []string{"WINNOW_KAFKA_BROKERS=b:2,c:3", "WINNOW_POLICY_MIN_PRODUCTS=5", "WINNOW_KAFKA_SASL_MECHANISM=plain", "WINNOW_KAFKA_SASL_USERNAME=u", "HOME=/x", "WINNOW_SERVICE_HOST=10.0.0.1", "WINNOW_PORT=tcp://10.0.0.1:80", "WINNOW_PORT_80_TCP_ADDR=10.0.0.1", "WINNOW_SERVICE_PORT_HTTP=80"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"b:2", "c:3"}, settings.Kafka.Brokers)
 	require.Equal(t, "from-file", settings.Kafka.Group)

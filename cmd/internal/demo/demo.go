@@ -17,6 +17,7 @@ import (
 
 	"github.com/winnowgate/winnow/cmd/internal/app"
 	"github.com/winnowgate/winnow/cmd/internal/config"
+	"github.com/winnowgate/winnow/processor/kafka"
 	"github.com/winnowgate/winnow/schema"
 )
 
@@ -36,6 +37,19 @@ type Summary struct {
 	Provider       string  `json:"provider"`
 }
 
+// InterruptedError is returned by Run when it was asked to stop before every candidate was decided.
+type InterruptedError struct {
+	Decided, Placements int
+	Err                 error
+}
+
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("stopped with %d of %d candidates decided", e.Decided, e.Placements)
+}
+
+// Unwrap returns the context's error.
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
 // Run streams placements through the gate and returns the summary. Progress goes to out.
 func Run(ctx context.Context, settings config.Config, placements int, out io.Writer, logger *zap.Logger) (Summary, error) {
 	names := make([]string, 0, 5)
@@ -48,6 +62,7 @@ func Run(ctx context.Context, settings config.Config, placements int, out io.Wri
 	}
 	defer cluster.Close()
 	settings.Kafka.Brokers = cluster.ListenAddrs()
+	settings.Kafka.TLS, settings.Kafka.SASL, settings.SchemaRegistry = kafka.TLS{}, kafka.SASL{}, config.SchemaRegistry{}
 	settings.Admin.Listen = "127.0.0.1:0"
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -61,7 +76,8 @@ func Run(ctx context.Context, settings config.Config, placements int, out io.Wri
 		summary, err = stream(ctx, settings, placements, out, logger)
 		return err
 	})
-	return summary, group.Wait()
+	err = group.Wait()
+	return summary, err
 }
 
 // stream publishes the candidates and reads until each has its verdict.
@@ -88,7 +104,7 @@ func stream(ctx context.Context, settings config.Config, placements int, out io.
 	for board.decided() < placements {
 		fetches := observer.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
-			return board.summary, fmt.Errorf("stopped with %d of %d candidates decided: %w", board.decided(), placements, err)
+			return board.summary, &InterruptedError{board.decided(), placements, err}
 		}
 		if err := fetches.Err(); err != nil {
 			return board.summary, fmt.Errorf("read verdicts: %w", err)
@@ -108,7 +124,7 @@ func stream(ctx context.Context, settings config.Config, placements int, out io.
 
 // publish produces the candidates and returns how many pairs the readable ones hold.
 func publish(ctx context.Context, producer *kgo.Client, settings config.Config, placements int) (pairs int, err error) {
-	generator, err := NewGenerator(1)
+	generator, err := NewGenerator("placement", 1)
 	if err != nil {
 		return 0, err
 	}

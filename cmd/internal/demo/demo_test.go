@@ -45,9 +45,9 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(text []byte) (int, error) { return f(text) }
 
 func TestGenerator_IsReproducible(t *testing.T) {
-	first, err := NewGenerator(3)
+	first, err := NewGenerator("p", 3)
 	require.NoError(t, err)
-	second, err := NewGenerator(3)
+	second, err := NewGenerator("p", 3)
 	require.NoError(t, err)
 	for range 100 {
 		candidate := first.Next()

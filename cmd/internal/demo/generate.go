@@ -27,7 +27,8 @@ func Generate(ctx context.Context, settings config.Config, placements, rate int,
 	if err != nil {
 		return 0, err
 	}
-	generator, err := NewGenerator(rand.Uint64())
+	seed := rand.Uint64()
+	generator, err := NewGenerator(fmt.Sprintf("placement-%x", seed), seed)
 	if err != nil {
 		return 0, err
 	}

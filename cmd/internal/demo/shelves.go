@@ -43,18 +43,19 @@ const (
 
 // Generator makes a reproducible stream of candidates.
 type Generator struct {
+	prefix  string // of placement ids
 	shelves []shelf
 	random  *rand.Rand
 	next    int
 }
 
-// NewGenerator returns the stream of one seed.
-func NewGenerator(seed uint64) (*Generator, error) {
+// NewGenerator returns the stream of one seed; placement ids begin with prefix.
+func NewGenerator(prefix string, seed uint64) (*Generator, error) {
 	shelves, err := readShelves()
 	if err != nil {
 		return nil, err
 	}
-	return &Generator{shelves: shelves, random: rand.New(rand.NewPCG(seed, seed))}, nil
+	return &Generator{prefix: prefix, shelves: shelves, random: rand.New(rand.NewPCG(seed, seed))}, nil
 }
 
 // Next returns the next candidate.
@@ -62,7 +63,7 @@ func (g *Generator) Next() schema.Candidate {
 	name := "winnow-demo"
 	shelf := g.shelves[g.random.IntN(len(g.shelves))]
 	g.next++
-	candidate := schema.Candidate{PlacementID: fmt.Sprintf("placement-%06d", g.next), Theme: shelf.Theme, Generator: &name}
+	candidate := schema.Candidate{PlacementID: fmt.Sprintf("%s-%06d", g.prefix, g.next), Theme: shelf.Theme, Generator: &name}
 	titles := g.pick(shelf.Relevant, 3+g.random.IntN(6))
 	if g.random.Float64() < weakShare {
 		titles = append(titles, g.pick(shelf.Weak, 1+g.random.IntN(2))...)
