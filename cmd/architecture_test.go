@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"processor/judge":         {"model"},
 	"processor/gate":          {"processor/judge", "model", "schema"},
 	"processor":               {"processor/gate", "processor/judge", "schema"},
+	"processor/eval":          {"processor/gate", "processor/judge", "model", "schema"},
 	"processor/kafka":         {},
 	"processor/processortest": {"processor/gate", "processor/judge", "model", "schema"},
 	"cmd":                     {},
@@ -32,7 +33,7 @@ var allowed = map[string][]string{
 	"cmd/internal/admin":      {},
 	"cmd/internal/app":        {"cmd/internal/admin", "cmd/internal/config", "model", "model/onnx", "model/tokenize", "processor", "processor/gate", "processor/judge", "processor/kafka", "schema"},
 	"cmd/internal/demo":       {"cmd/internal/app", "cmd/internal/config", "processor", "processor/judge", "processor/kafka", "schema"},
-	"cmd/winnow":              {"cmd/internal/app", "cmd/internal/config", "cmd/internal/demo", "model", "processor", "processor/gate", "processor/kafka", "schema"},
+	"cmd/winnow":              {"cmd/internal/app", "cmd/internal/config", "cmd/internal/demo", "model", "processor", "processor/eval", "processor/gate", "processor/kafka", "schema"},
 }
 
 // Packages that must not know what another layer is made of.
