@@ -37,7 +37,7 @@ func TestMeasure_ASmallFileByHand(t *testing.T) {
 func TestMeasure_AUCIsTheShareOfCouplesRankedRight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		scored := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Scored {
-			return pair(rapid.SampledFrom(labels).Draw(t, "label"), 0, float64(rapid.IntRange(0, 10).Draw(t, "tenths"))/10, judge.Review)
+			return pair(rapid.SampledFrom(labels()).Draw(t, "label"), 0, float64(rapid.IntRange(0, 10).Draw(t, "tenths"))/10, judge.Review)
 		}), 1, 40).Draw(t, "pairs")
 		right, couples := 0.0, 0.0
 		for _, a := range scored {

@@ -15,7 +15,7 @@ import (
 // Pair is one judged pair.
 type Pair struct{ Theme, Title, Label string }
 
-var labels = []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}
+func labels() []string { return []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere} }
 
 // ReadPairs reads CSV with a header that names the columns theme, title and label, in any order. A label it does not know
 // is an error that names its line.
@@ -45,8 +45,8 @@ func ReadPairs(in io.Reader) ([]Pair, error) {
 		}
 		pair := Pair{row[columns[0]], row[columns[1]], row[columns[2]]}
 		line, _ := reader.FieldPos(columns[2])
-		if !slices.Contains(labels, pair.Label) {
-			return nil, fmt.Errorf("line %d: label %q is not one of %v", line, pair.Label, labels)
+		if !slices.Contains(labels(), pair.Label) {
+			return nil, fmt.Errorf("line %d: label %q is not one of %v", line, pair.Label, labels())
 		}
 		if pair.Theme == "" || pair.Title == "" {
 			return nil, fmt.Errorf("line %d: the theme or the title is empty", line)

@@ -99,7 +99,7 @@ func predicted(p model.Probabilities) (label string, confidence float64) {
 	}
 	values := []float64{p.Relevant, p.Weak, p.Severe}
 	best := slices.Max(values)
-	return labels[slices.Index(values, best)], best
+	return labels()[slices.Index(values, best)], best
 }
 
 // macroF1 is the mean F1 over the labels that occur among labels or predictions.
@@ -114,7 +114,7 @@ func macroF1(scored []Scored) float64 {
 		}
 	}
 	sum, count := 0.0, 0
-	for _, label := range labels {
+	for _, label := range labels() {
 		if said[label]+is[label] > 0 {
 			sum += ratio(2*hit[label], said[label]+is[label])
 			count++
