@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/http"
 	"net/http/httptest"
@@ -59,6 +60,21 @@ func TestRegistry_ReadsANewerWriter(t *testing.T) {
 	got, err := NewCodec(DefaultLimits(), registry).DecodeCandidate(t.Context(), confluent(registered.ID, body))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
+}
+
+// A writer may register a schema that nests without end, and send a record that does: a stack that overflows would end
+// the process.
+func TestRegistry_ARecordThatNestsTooDeepBlamesTheRecord(t *testing.T) {
+	fake, registry := openFake(t)
+	nesting := strings.Replace(Definition("candidate"), `"fields": [`, `"fields": [{"name": "chain", "type": ["null", {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"], "default": null}]}], "default": null},`, 1)
+	client, err := sr.NewClient(sr.URLs(fake.URL()))
+	require.NoError(t, err)
+	registered, err := client.CreateSchema(t.Context(), "other-value", sr.Schema{Schema: nesting})
+	require.NoError(t, err)
+	const depth = 1_000_000
+	body := bytes.Repeat([]byte{2}, depth) // the second branch of each union: one Node in another
+	_, err = NewCodec(DefaultLimits(), registry).DecodeCandidate(t.Context(), confluent(registered.ID, body))
+	requireClass(t, err, ClassEncoding)
 }
 
 func TestRegistry_AnUnknownIDBlamesTheRecord(t *testing.T) {
