@@ -81,7 +81,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, command.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), evalCommand(), topicsCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), evalCommand(), topicsCommand(), modelCommand(), versionCommand())
 	return root
 }
 

@@ -34,6 +34,10 @@ func TestExecute_ExitCodesTellUsageFromFailure(t *testing.T) {
 	}{
 		"help":                       {[]string{"--help"}, exitDone},
 		"version":                    {[]string{"version"}, exitDone},
+		"the starter inspected":      {[]string{"model", "inspect"}, exitDone},
+		"the starter verified":       {[]string{"model", "verify"}, exitDone},
+		"a bundle that is none":      {[]string{"model", "verify", t.TempDir()}, exitFailed},
+		"two bundles":                {[]string{"model", "verify", "a", "b"}, exitUsage},
 		"an unknown command":         {[]string{"rum"}, exitUsage},
 		"an unknown flag":            {[]string{"demo", "--placement", "3"}, exitUsage},
 		"a stray argument":           {[]string{"run", "gate.yaml"}, exitUsage},
