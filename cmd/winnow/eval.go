@@ -9,10 +9,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/winnowgate/winnow/cmd/internal/app"
 	"github.com/winnowgate/winnow/processor/eval"
 )
 
@@ -39,11 +37,7 @@ and how far the probabilities can be believed.`,
 			return err
 		}
 		settings.Policy.MinProducts, settings.Policy.PruneWeak = 1, false // decide on a pair by its thresholds alone
-		logger, err := newLogger("warn")
-		if err != nil {
-			return err
-		}
-		engine, err := app.OpenEngine(command.Context(), settings, logger, prometheus.NewRegistry())
+		engine, err := openEngine(command.Context(), settings)
 		if err != nil {
 			return err
 		}

@@ -11,10 +11,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/winnowgate/winnow/cmd/internal/app"
 	"github.com/winnowgate/winnow/cmd/internal/config"
 )
 
@@ -110,6 +112,15 @@ func loadConfig(path string) (config.Config, error) {
 		return config.Config{}, usageError{err}
 	}
 	return settings, nil
+}
+
+// openEngine loads the model for a command that works without Kafka and exports no metrics.
+func openEngine(ctx context.Context, settings config.Config) (*app.Engine, error) {
+	logger, err := newLogger("warn")
+	if err != nil {
+		return nil, err
+	}
+	return app.OpenEngine(ctx, settings, logger, prometheus.NewRegistry())
 }
 
 // newLogger writes JSON to standard error, which leaves standard output to results.

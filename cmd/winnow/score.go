@@ -11,10 +11,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/winnowgate/winnow/cmd/internal/app"
 	"github.com/winnowgate/winnow/processor"
 	"github.com/winnowgate/winnow/processor/gate"
 	"github.com/winnowgate/winnow/schema"
@@ -39,11 +37,7 @@ winnow run uses. A line that is no candidate gets the verdict dead-letter, its c
 		if err != nil {
 			return err
 		}
-		logger, err := newLogger("warn")
-		if err != nil {
-			return err
-		}
-		engine, err := app.OpenEngine(command.Context(), settings, logger, prometheus.NewRegistry())
+		engine, err := openEngine(command.Context(), settings)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,6 @@ func findLibrary() (string, error) {
 var environment struct {
 	sync.Mutex
 	engines int
-	library string
 }
 
 func acquireEnvironment() error {
@@ -60,7 +59,7 @@ func acquireEnvironment() error {
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return fmt.Errorf("load ONNX Runtime from %s: %w: set %s to the path of %s, or put the library beside the executable (make build does)", library, err, model.LibraryVariable, libraryName)
 	}
-	environment.engines, environment.library = 1, library
+	environment.engines = 1
 	return nil
 }
 
