@@ -16,7 +16,7 @@ func writeBundle(t *testing.T, change func(*Manifest)) string {
 	t.Helper()
 	folder := t.TempDir()
 	manifest := Manifest{
-		Format: FormatVersion, Name: "test", Labels: []string{LabelRelevant, LabelWeak, LabelSevere}, MaxTokens: 32,
+		Format: FormatVersion, Name: "test", Labels: []string{LabelRelevant, LabelWeak, LabelSevere}, MaxTokens: 32, Arithmetic: FP32,
 		SpecialTokens: SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: 3},
 		Calibration:   Calibration{Temperature: 1.5}, Thresholds: Thresholds{Severe: 0.6, Review: 0.1}, Files: map[string]File{},
 	}

@@ -28,13 +28,22 @@ type Manifest struct {
 	Name          string          `json:"name"`
 	Labels        []string        `json:"labels"` // the graph's output columns, in order
 	MaxTokens     int             `json:"max_tokens"`
+	Arithmetic    string          `json:"arithmetic"` // FP32, or INT8 in the matrix products
 	SpecialTokens SpecialTokens   `json:"special_tokens"`
 	Calibration   Calibration     `json:"calibration"`
 	Thresholds    Thresholds      `json:"thresholds"`
+	Parity        Parity          `json:"parity"`
+	Quantisation  *Quantisation   `json:"quantisation,omitempty"` // of INT8 alone
 	Training      Training        `json:"training"`
 	Metrics       Metrics         `json:"metrics"`
 	Files         map[string]File `json:"files"`
 }
+
+// How a graph computes its matrix products.
+const (
+	FP32 = "fp32"
+	INT8 = "int8"
+)
 
 // SpecialTokens are the ids that frame a pair, [CLS] theme [SEP] title [SEP] and then [PAD], and the id of whatever the
 // vocabulary lacks.
@@ -54,10 +63,32 @@ type Calibration struct {
 // Thresholds are probabilities of severe. At Severe and above a product is a violation; from Review up to there it is
 // uncertain.
 type Thresholds struct {
-	Severe    float64 `json:"severe"`
-	Review    float64 `json:"review"`
-	Method    string  `json:"method"`
-	Positives int     `json:"positives"` // severe pairs behind the choice
+	Severe            float64 `json:"severe"`
+	Review            float64 `json:"review"`
+	Method            string  `json:"method"`
+	Positives         int     `json:"positives"`           // severe pairs behind the choice
+	Pairs             int     `json:"pairs"`               // all pairs behind it
+	MissedSevereBound float64 `json:"missed_severe_bound"` // on the expected share of severe pairs below Review
+	Coverage          float64 `json:"coverage"`            // share of those pairs that needs no person
+	Risk              float64 `json:"risk"`                // share of wrong ones among the decisions without a person
+}
+
+// Parity says how far the graph in fp32 is from the checkpoint that it was built from.
+type Parity struct {
+	Pairs                  int     `json:"pairs"`
+	LargestLogitDifference float64 `json:"largest_logit_difference"`
+}
+
+// Quantisation says what 8 bits changed, held against the graph in fp32 at the bundle's thresholds.
+type Quantisation struct {
+	Pairs                  int      `json:"pairs"`
+	DecisionFlips          float64  `json:"decision_flips"`     // share of pairs
+	SevereToApproved       float64  `json:"severe_to_approved"` // share of pairs
+	LargestLogitDifference float64  `json:"largest_logit_difference"`
+	Products               int      `json:"products"` // matrix products in 8 bits
+	KeptFP32               []string `json:"kept_fp32"`
+	Batches                int      `json:"batches"`
+	Spread                 float64  `json:"spread"` // of one pair's logits over that many random batches
 }
 
 // Training says what the weights were made from.
@@ -78,7 +109,6 @@ type Metrics struct {
 	FalseApprovalRate        float64 `json:"false_approval_rate"`
 	ReviewRate               float64 `json:"review_rate"`
 	ExpectedCalibrationError float64 `json:"expected_calibration_error"`
-	LargestLogitDifference   float64 `json:"largest_logit_difference"` // of the graph to the checkpoint, over Pairs
 }
 
 // File is the size and the SHA-256, in hexadecimal, of one file of a bundle.
@@ -109,6 +139,7 @@ func (m *Manifest) validate() error {
 	sorted := slices.Sorted(slices.Values(m.Labels))
 	check(slices.Equal(sorted, []string{LabelRelevant, LabelSevere, LabelWeak}), "labels are %q, must be %s, %s and %s in any order", m.Labels, LabelRelevant, LabelWeak, LabelSevere)
 	check(m.MaxTokens >= minTokens && m.MaxTokens <= maxTokens, "max_tokens is %d, must be %d to %d", m.MaxTokens, minTokens, maxTokens)
+	check(m.Arithmetic == FP32 && m.Quantisation == nil || m.Arithmetic == INT8 && m.Quantisation != nil, "arithmetic is %q, must be %s without quantisation or %s with it", m.Arithmetic, FP32, INT8)
 	check(m.Calibration.Temperature > 0 && !math.IsInf(m.Calibration.Temperature, 0), "calibration.temperature is %v, must be above 0 and finite", m.Calibration.Temperature)
 	check(m.Thresholds.Review > 0 && m.Thresholds.Review <= m.Thresholds.Severe && m.Thresholds.Severe <= 1, "thresholds are review %v and severe %v, must be 0 < review <= severe <= 1", m.Thresholds.Review, m.Thresholds.Severe)
 	special := m.SpecialTokens

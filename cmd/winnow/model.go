@@ -16,11 +16,11 @@ import (
 func modelCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "model",
-		Short: "Look at a model bundle",
+		Short: "Build, look at and check a model bundle",
 		Args:  noArguments,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(modelInspectCommand(), modelVerifyCommand())
+	command.AddCommand(modelBuildCommand(), modelInspectCommand(), modelVerifyCommand())
 	return command
 }
 
@@ -76,8 +76,9 @@ func printBundle(out io.Writer, bundle *model.Bundle) {
 	manifest := bundle.Manifest
 	fmt.Fprintf(out, `%s
 labels                   %v, at most %d tokens a pair
+arithmetic               %s
 temperature              %.3f (%s)
-thresholds               severe %.4f, review %.4f, by %d severe pairs
+thresholds               severe %.4f, review %.4f, by %d pairs of which %d are severe
                          %s
 trained on               %d pairs: %s (%s)
 started from             %s (%s)
@@ -90,8 +91,8 @@ severe pairs approved    %.1f %%
 pairs sent to review     %.1f %%
 calibration error        %.3f
 
-`, bundle.ID(), manifest.Labels, manifest.MaxTokens, manifest.Calibration.Temperature, manifest.Calibration.Method,
-		manifest.Thresholds.Severe, manifest.Thresholds.Review, manifest.Thresholds.Positives, manifest.Thresholds.Method,
+`, bundle.ID(), manifest.Labels, manifest.MaxTokens, arithmetic(manifest), manifest.Calibration.Temperature, manifest.Calibration.Method,
+		manifest.Thresholds.Severe, manifest.Thresholds.Review, manifest.Thresholds.Pairs, manifest.Thresholds.Positives, manifest.Thresholds.Method,
 		manifest.Training.Pairs, manifest.Training.Data, manifest.Training.DataLicence, manifest.Training.Base, manifest.Training.BaseLicence,
 		manifest.Metrics.Pairs, manifest.Metrics.SevereAUC, manifest.Metrics.SevereAveragePrecision, manifest.Metrics.MacroF1,
 		100*manifest.Metrics.FalseApprovalRate, 100*manifest.Metrics.ReviewRate, manifest.Metrics.ExpectedCalibrationError)
@@ -99,4 +100,18 @@ calibration error        %.3f
 		file := manifest.Files[name]
 		fmt.Fprintf(out, "%-24s %9d bytes  sha256 %s\n", name, file.Bytes, file.SHA256)
 	}
+}
+
+// arithmetic says how the graph computes, and how far that is from its checkpoint.
+func arithmetic(manifest model.Manifest) string {
+	parity := fmt.Sprintf("the graph in fp32 is within %.1g of the checkpoint's logits on %d pairs", manifest.Parity.LargestLogitDifference, manifest.Parity.Pairs)
+	quantisation := manifest.Quantisation
+	if quantisation == nil {
+		return manifest.Arithmetic + "; " + parity
+	}
+	return fmt.Sprintf("%s in %d of %d matrix products; %s\n"+
+		"                         against fp32 %.2f %% of %d decisions differ, %.2f %% go from severe to approved\n"+
+		"                         over %d random batches one pair's logits moved by %.1g",
+		manifest.Arithmetic, quantisation.Products, quantisation.Products+len(quantisation.KeptFP32), parity,
+		100*quantisation.DecisionFlips, quantisation.Pairs, 100*quantisation.SevereToApproved, quantisation.Batches, quantisation.Spread)
 }

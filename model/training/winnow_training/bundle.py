@@ -1,55 +1,62 @@
-"""Builds a bundle from a checkpoint: graph, tokenizer, calibration, thresholds, figures, card and manifest."""
+"""Builds a bundle from a checkpoint: graph, tokenizer, calibration, thresholds, figures, card and manifest.
+
+No training framework is needed. The graph in fp32 is held against the checkpoint's own function (winnow_training.reference)
+on up to 2,000 pairs; a quantised graph is held against the one in fp32. A bundle that fails either is not written.
+"""
 
 import argparse
 import hashlib
 import json
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 from tokenizers import Tokenizer
 
-from winnow_training import engine, graph
+from winnow_training import engine
+from winnow_training.card import card_of
+from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
+from winnow_training.deberta import Deberta
 from winnow_training.metrics import SEVERE, report, softmax
-from winnow_training.pairs import DATA, LABELS, read_pairs, read_split, select
-from winnow_training.thresholds import choose, fit_temperature
+from winnow_training.pairs import DATA, LABELS, Pair, read_pairs, read_split, select
+from winnow_training.parity import PARITY, largest_difference
+from winnow_training.quantise import Quantisation, RefusedBundle, quantised
+from winnow_training.thresholds import APPROVED, REVIEW, Thresholds, choose, decisions, fit_temperature
 
-CARD = """# {name}
+PARITY_PAIRS = 2000
 
-A DeBERTa-v2 cross-encoder of {layers} layers, {hidden} wide, that reads a carousel's theme and one product title and
-says whether the product is relevant, weak (off-theme but harmless) or severe (must never be shown under this heading).
 
-**Use**: English grocery titles under carousel themes. It has seen nothing else. It reads the title alone, not the
-ingredients, and it knows no script but Latin.
+@dataclass(frozen=True)
+class Calibrated:
+    """Logits of one engine on the labelled parts, and what was fitted on those of validation."""
 
-**Made from**: the weights of {base} ({base_licence}), fine-tuned on {training_pairs} judged pairs of USDA FoodData
-Central product titles (public domain). The judgements were made by a language model under a written rubric, one a
-pair, without a human check: the figures below say how well this model agrees with that judge.
+    logits: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    temperature: float
+    thresholds: Thresholds
 
-**Storage**: weights as int8 with one scale a row, expanded when the graph is loaded; arithmetic is fp32, so a pair's
-score does not depend on the batch it is scored in.
+    def probabilities(self, part: str) -> np.ndarray:
+        return softmax(self.logits[part] / self.temperature)
 
-**Figures** on {test_pairs} pairs of {test_themes} themes that were never trained on. Themes were split, never pairs;
-titles recur across themes, as they do in a shop.
 
-| figure | value |
-|---|---|
-| severe AUC | {severe_auc:.3f} |
-| severe average precision | {severe_average_precision:.3f} |
-| macro F1 over the three labels | {macro_f1:.3f} |
-| severe pairs that the thresholds would approve | {false_approval_rate:.1%} of {test_positives} |
-| pairs sent to review | {review_rate:.1%} |
-| expected calibration error | {expected_calibration_error:.3f} |
-| largest logit difference to the checkpoint in PyTorch | {largest_logit_difference:.1e} |
+def calibrated(logits: dict[str, np.ndarray], labels: dict[str, np.ndarray], missed: float, risk: float) -> Calibrated:
+    temperature = fit_temperature(logits["validation"], labels["validation"])
+    thresholds = choose(softmax(logits["validation"] / temperature), labels["validation"], missed, risk)
+    return Calibrated(logits, labels, temperature, thresholds)
 
-**Thresholds**: temperature {temperature:.3f}; a product with P(severe) of {severe:.3f} or more is a violation, from
-{review:.3f} up to there it is uncertain. Chosen on {validation_pairs} pairs of {validation_themes} other themes, of
-which {positives} are severe: {method}.
-"""
 
-BASE = "sentence-transformers/all-MiniLM-L6-v2"
-BASE_LICENCE = "Apache-2.0"
+def figures_of(fitted: Calibrated) -> dict[str, float]:
+    """What is reported of the test part, which nothing was fitted on."""
+    labels, probabilities = fitted.labels["test"], fitted.probabilities("test")
+    decided, severe = decisions(probabilities, fitted.thresholds), labels == SEVERE
+    return {
+        "pairs": len(labels),
+        **report(fitted.logits["test"] / fitted.temperature, labels),
+        "false_approval_rate": float((decided[severe] == APPROVED).mean()),
+        "review_rate": float((decided == REVIEW).mean()),
+    }
 
 
 def file_entry(path: Path) -> dict:
@@ -61,106 +68,153 @@ def special_tokens(tokenizer: Tokenizer) -> dict[str, int]:
     ids = {name: tokenizer.token_to_id(f"[{name.upper()}]") for name in ("cls", "sep", "pad", "unk")}
     missing = [name for name, value in ids.items() if value is None]
     if missing:
-        raise graph.UnsupportedCheckpoint(f"tokenizer.json has no {', '.join(missing)} token")
+        raise UnsupportedCheckpoint(f"tokenizer.json has no {', '.join(missing)} token")
     return ids
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse_label(text: str) -> tuple[str, str]:
+    name, _, label = text.rpartition("=")
+    if not name or label not in LABELS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be NAME=LABEL, LABEL one of {', '.join(LABELS)}")
+    return name, label
+
+
+def options_of() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle; replaced if it exists")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle; replaced if it holds one")
     parser.add_argument("--name", default="starter")
     parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--arithmetic", choices=("fp32", "int8"), default="fp32")
+    parser.add_argument(
+        "--label", type=parse_label, action="append", default=[], help="NAME=LABEL: what a checkpoint's label means"
+    )
     parser.add_argument("--pairs", type=Path, default=DATA / "judged_pairs.csv")
     parser.add_argument("--split", type=Path, default=DATA / "split.csv")
-    parser.add_argument("--missed-severe", type=float, default=0.03, help="bound on severe pairs below the review band")
-    parser.add_argument("--severe-precision", type=float, default=0.9, help="precision at the severe threshold")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--missed-severe", type=float, default=0.02, help="bound on the share of severe pairs that are approved"
+    )
+    parser.add_argument("--risk", type=float, default=0.02, help="bound on the share of wrong decisions among those made")
+    return parser.parse_args()
 
-    from winnow_training.parity import largest_difference  # needs torch, which reading figures back does not
 
-    if (named := graph.Checkpoint(options.checkpoint).labels) != list(LABELS):
-        raise SystemExit(f"{options.checkpoint}: config.json names the labels {named}, must be {list(LABELS)} in this order")
-    model = graph.build(options.checkpoint, options.max_tokens)
-    serialized = model.SerializeToString()
-    tokenizer = engine.load_tokenizer(options.checkpoint / "tokenizer.json", options.max_tokens)
+def main() -> None:
+    options = options_of()
+    try:
+        build(options)
+    except (UnsupportedCheckpoint, RefusedBundle, ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def build(options: argparse.Namespace) -> None:
+    checkpoint = Checkpoint(options.checkpoint, dict(options.label))
+    tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), options.max_tokens)
+    specials = special_tokens(tokenizer)
     pairs, split = read_pairs(options.pairs), read_split(options.split)
     parts = {part: select(pairs, split, part) for part in ("train", "validation", "test")}
-    logits = {part: engine.logits_of(serialized, tokenizer, parts[part]) for part in ("validation", "test")}
     labels = {part: np.array([pair.label for pair in parts[part]]) for part in ("validation", "test")}
+    held: list[Pair] = [*parts["test"], *parts["validation"], *parts["train"]][:PARITY_PAIRS]
 
-    temperature = fit_temperature(logits["validation"], labels["validation"])
-    chosen = choose(
-        softmax(logits["validation"] / temperature),
-        labels["validation"],
-        options.missed_severe,
-        options.severe_precision,
-    )
-    method = (
-        f"conformal risk control bounds severe pairs below the review band at {options.missed_severe:.0%}; "
-        f"precision at the severe threshold is at least {options.severe_precision:.0%}"
-    )
-    scores, severe = softmax(logits["test"] / temperature)[:, SEVERE], labels["test"] == SEVERE
-    figures = {
-        "pairs": len(parts["test"]),
-        **report(logits["test"] / temperature, labels["test"]),
-        "false_approval_rate": float((scores[severe] < chosen.review).mean()),
-        "review_rate": float(((scores >= chosen.review) & (scores < chosen.severe)).mean()),
-        "largest_logit_difference": largest_difference(options.checkpoint, logits["test"], parts["test"]),
-    }
+    def logits_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+        serialized = model.SerializeToString()
+        return {part: engine.logits_of(serialized, tokenizer, parts[part]) for part in labels}
 
-    shutil.rmtree(options.out, ignore_errors=True)
-    options.out.mkdir(parents=True)
-    onnx.save(model, options.out / "model.onnx")
-    shutil.copyfile(options.checkpoint / "tokenizer.json", options.out / "tokenizer.json")
-    config = json.loads((options.checkpoint / "config.json").read_text())
-    themes = {part: len({pair.theme for pair in parts[part]}) for part in parts}
-    (options.out / "card.md").write_text(
-        CARD.format(
-            **figures,
-            name=options.name,
-            layers=config["num_hidden_layers"],
-            hidden=config["hidden_size"],
-            base=BASE,
-            base_licence=BASE_LICENCE,
-            training_pairs=len(parts["train"]),
-            test_pairs=len(parts["test"]),
-            test_themes=themes["test"],
-            test_positives=int(severe.sum()),
-            validation_pairs=len(parts["validation"]),
-            validation_themes=themes["validation"],
-            temperature=temperature,
-            severe=chosen.severe,
-            review=chosen.review,
-            positives=chosen.positives,
-            method=method,
+    print("building the graph in fp32", flush=True)
+    model = Deberta(checkpoint, options.max_tokens).build()
+    print(f"parity with the checkpoint on {len(held)} pairs", flush=True)
+    difference = largest_difference(
+        checkpoint, engine.logits_of(model.SerializeToString(), tokenizer, held), tokenizer, held
+    )
+    if difference > PARITY:
+        raise RefusedBundle(
+            f"the graph's logits differ by {difference:.1e} from the checkpoint's, at most {PARITY:.0e} is allowed"
         )
+    logits = logits_of(model)
+    quantisation: Quantisation | None = None
+    if options.arithmetic == "int8":
+        print("quantising", flush=True)
+        exact = logits
+
+        def fit(found: dict[str, np.ndarray]) -> Calibrated:
+            return calibrated(found, labels, options.missed_severe, options.risk)
+
+        model, logits, quantisation = quantised(
+            checkpoint, options.max_tokens, tokenizer, parts["train"], exact, logits_of, fit
+        )
+    fitted = calibrated(logits, labels, options.missed_severe, options.risk)
+    write(
+        options,
+        checkpoint,
+        model,
+        fitted,
+        {
+            "special_tokens": specials,
+            "parity": {"pairs": len(held), "largest_logit_difference": difference},
+            "quantisation": asdict(quantisation) if quantisation else None,
+            "themes": {part: len({pair.theme for pair in parts[part]}) for part in parts},
+            "training_pairs": len(parts["train"]),
+        },
     )
+
+
+def write(
+    options: argparse.Namespace, checkpoint: Checkpoint, model: onnx.ModelProto, fitted: Calibrated, facts: dict
+) -> None:
+    out: Path = options.out
+    if out.exists() and any(out.iterdir()) and not (out / "manifest.json").exists():
+        raise RefusedBundle(f"{out} holds files but no manifest.json: not replacing what is no bundle")
     manifest = {
         "format": 1,
         "name": options.name,
         "labels": list(LABELS),
         "max_tokens": options.max_tokens,
-        "special_tokens": special_tokens(tokenizer),
-        "calibration": {"temperature": temperature, "method": "temperature scaling on the validation themes"},
+        "arithmetic": options.arithmetic,
+        "special_tokens": facts["special_tokens"],
+        "calibration": {"temperature": fitted.temperature, "method": "temperature scaling on the validation themes"},
         "thresholds": {
-            "severe": chosen.severe,
-            "review": chosen.review,
-            "method": method,
-            "positives": chosen.positives,
+            "severe": fitted.thresholds.severe,
+            "review": fitted.thresholds.review,
+            "method": (
+                f"review: conformal risk control bounds the share of severe pairs that are approved at "
+                f"{options.missed_severe:.1%}; "
+                f"severe: the largest coverage of the risk-coverage curve whose risk is at most {options.risk:.1%}"
+            ),
+            "positives": fitted.thresholds.positives,
+            "pairs": len(fitted.labels["validation"]),
+            "missed_severe_bound": options.missed_severe,
+            "coverage": fitted.thresholds.coverage,
+            "risk": fitted.thresholds.risk,
         },
-        "training": {
-            "base": BASE,
-            "base_licence": BASE_LICENCE,
-            "data": "judged pairs of USDA FoodData Central product titles",
-            "data_licence": "CC0-1.0",
-            "pairs": len(parts["train"]),
-        },
-        "metrics": figures,
-        "files": {name: file_entry(options.out / name) for name in ("model.onnx", "tokenizer.json", "card.md")},
+        "parity": facts["parity"],
+        **({"quantisation": facts["quantisation"]} if facts["quantisation"] else {}),
+        "training": read_training(checkpoint, facts),
+        "metrics": figures_of(fitted),
     }
-    (options.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-    print(json.dumps({**figures, "temperature": temperature, **vars(chosen)}, indent=2))
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    onnx.save(model, out / "model.onnx")
+    shutil.copyfile(checkpoint.file("tokenizer.json"), out / "tokenizer.json")
+    (out / "card.md").write_text(
+        card_of(manifest, checkpoint.config, facts["themes"], int((fitted.labels["test"] == SEVERE).sum()))
+    )
+    manifest["files"] = {name: file_entry(out / name) for name in ("model.onnx", "tokenizer.json", "card.md")}
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    print(json.dumps({key: manifest[key] for key in ("calibration", "thresholds", "parity", "metrics")}, indent=2))
+    if "quantisation" in manifest:
+        print(json.dumps(manifest["quantisation"], indent=2))
+
+
+def read_training(checkpoint: Checkpoint, facts: dict) -> dict:
+    """Where the weights come from, as finetune noted it beside the checkpoint."""
+    file = checkpoint.folder / "training.json"
+    noted = json.loads(file.read_text()) if file.exists() else {}
+    return {
+        "base": noted.get("base", checkpoint.config.get("_name_or_path") or "unknown"),
+        "base_licence": noted.get("base_licence", "unknown"),
+        "data": noted.get("data", "unknown"),
+        "data_licence": noted.get("data_licence", "unknown"),
+        "pairs": facts["training_pairs"],
+    }
 
 
 if __name__ == "__main__":

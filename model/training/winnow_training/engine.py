@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 from tokenizers import Tokenizer
 
@@ -24,6 +25,11 @@ def session(graph: Path | bytes, threads: int = 0) -> onnxruntime.InferenceSessi
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
+def tensor_info(name: str) -> onnx.ValueInfoProto:
+    """A further output of a graph, of whatever shape it has there."""
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+
+
 def feed(encodings: list) -> dict[str, np.ndarray]:
     return {
         "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
@@ -32,8 +38,12 @@ def feed(encodings: list) -> dict[str, np.ndarray]:
 
 
 def logits_of(graph: Path | bytes, tokenizer: Tokenizer, pairs: list[Pair], size: int = 32) -> np.ndarray:
+    """(pairs, labels) logits of a graph that is loaded for this call."""
+    return scored(session(graph), tokenizer, pairs, size)
+
+
+def scored(running: onnxruntime.InferenceSession, tokenizer: Tokenizer, pairs: list[Pair], size: int = 32) -> np.ndarray:
     """(pairs, labels) logits; pairs are sorted by length first, so that little of a batch is padding."""
-    running = session(graph)
     order = sorted(range(len(pairs)), key=lambda index: len(pairs[index].theme) + len(pairs[index].title))
     rows = []
     for start in range(0, len(order), size):

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,21 +21,58 @@ class Pair:
     label: int
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """Reads a CSV file with the columns theme, title and label; names the line of a label it does not know."""
+@dataclass(frozen=True)
+class UnjudgedPair:
+    theme: str
+    title: str
+
+
+@dataclass(frozen=True)
+class TaughtPair:
+    theme: str
+    title: str
+    probabilities: tuple[float, ...]  # by label, in the order of LABELS
+
+
+def _rows(path: Path, *columns: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, row) of a CSV file whose header must name columns."""
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = {"theme", "title", "label"} - set(reader.fieldnames or ())
+        missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{path}: column missing: {', '.join(sorted(missing))}")
-        pairs = []
         for row in reader:
-            if row["label"] not in LABELS:
-                raise ValueError(f"{path}:{reader.line_num}: label {row['label']!r} is not one of {', '.join(LABELS)}")
-            pairs.append(Pair(row["theme"], row["title"], LABELS.index(row["label"])))
+            yield reader.line_num, row
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Reads a CSV file with the columns theme, title and label; names the line of a label it does not know."""
+    pairs = []
+    for line, row in _rows(path, "theme", "title", "label"):
+        if row["label"] not in LABELS:
+            raise ValueError(f"{path}:{line}: label {row['label']!r} is not one of {', '.join(LABELS)}")
+        pairs.append(Pair(row["theme"], row["title"], LABELS.index(row["label"])))
     if not pairs:
         raise ValueError(f"{path}: no pairs")
     return pairs
+
+
+def read_unjudged(path: Path) -> list[UnjudgedPair]:
+    """Reads a file of `python -m winnow_training.unjudged`."""
+    return [UnjudgedPair(row["theme"], row["title"]) for _, row in _rows(path, "theme", "title")]
+
+
+def read_taught(path: Path) -> list[TaughtPair]:
+    """Reads a file of `python -m winnow_training.teach`: theme, title and a teacher's probability of every label."""
+    return [
+        TaughtPair(row["theme"], row["title"], tuple(float(row[label]) for label in LABELS))
+        for _, row in _rows(path, "theme", "title", *LABELS)
+    ]
+
+
+def read_products() -> list[dict[str, str]]:
+    """The catalogue: source, title, brand, category, ingredients."""
+    return [row for _, row in _rows(DATA / "usda_products.csv", "title", "brand", "ingredients")]
 
 
 def part_of(theme: str) -> str:

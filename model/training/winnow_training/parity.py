@@ -1,23 +1,65 @@
-"""Holds a graph's logits against the checkpoint's own, computed by transformers on torch, pair by pair, unpadded."""
+"""Holds a graph's logits against what the checkpoint computes, pair by pair, unpadded.
 
+As a command it also asks transformers on torch, over 2,000 pairs: what the builder's own reference is held against.
+"""
+
+import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification
 
-from winnow_training.pairs import Pair
+from winnow_training import engine
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.deberta import Deberta
+from winnow_training.pairs import DATA, Pair, read_pairs, read_split, select
+from winnow_training.reference import Reference
+
+PARITY = 1e-5  # the largest difference of one logit that a graph in fp32 may show
 
 
-@torch.no_grad()
-def largest_difference(checkpoint: Path, logits: np.ndarray, pairs: list[Pair], sample: int = 2000) -> float:
-    """The largest absolute difference of one logit over the first `sample` pairs."""
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+def largest_difference(checkpoint: Checkpoint, logits: np.ndarray, tokenizer: Tokenizer, pairs: list[Pair]) -> float:
+    """The largest absolute difference of one logit; a label that the checkpoint lacks has none."""
+    reference = Reference(checkpoint)
+    exact = np.array([reference.logits(tokenizer.encode(pair.theme, pair.title).ids) for pair in pairs])
+    return float(np.abs(exact - logits).max())
+
+
+def largest_difference_to_torch(
+    checkpoint: Checkpoint, logits: np.ndarray, tokenizer: Tokenizer, pairs: list[Pair]
+) -> float:
+    """The same against transformers, in fp32, over the labels that the checkpoint has."""
+    import torch  # building a bundle needs neither
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint.folder).eval()
+    ours = [column for column, label in enumerate(checkpoint.labels) if label in checkpoint.columns]
+    theirs = [checkpoint.columns[checkpoint.labels[column]] for column in ours]
     largest = 0.0
-    for row, pair in zip(logits[:sample], pairs[:sample], strict=True):
-        ids = torch.tensor([tokenizer.encode(pair.theme, pair.title).ids])
-        reference = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
-        largest = max(largest, float(np.abs(reference - row).max()))
+    with torch.no_grad():
+        for row, pair in zip(logits, pairs, strict=True):
+            ids = torch.tensor([tokenizer.encode(pair.theme, pair.title).ids])
+            exact = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
+            largest = max(largest, float(np.abs(exact[theirs] - row[ours]).max()))
     return largest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--count", type=int, default=2000)
+    options = parser.parse_args()
+    checkpoint = Checkpoint(options.checkpoint)
+    tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), options.max_tokens)
+    pairs = select(read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv"), "test")[: options.count]
+    logits = engine.logits_of(Deberta(checkpoint, options.max_tokens).build().SerializeToString(), tokenizer, pairs)
+    own = largest_difference(checkpoint, logits, tokenizer, pairs)
+    torch = largest_difference_to_torch(checkpoint, logits, tokenizer, pairs)
+    print(f"{len(pairs)} pairs: largest logit difference {own:.1e} to the reference, {torch:.1e} to transformers on torch")
+    if max(own, torch) > PARITY:
+        raise SystemExit(f"error: more than {PARITY:.0e}")
+
+
+if __name__ == "__main__":
+    main()

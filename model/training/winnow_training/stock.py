@@ -16,24 +16,28 @@ class Logits(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    model = AutoModelForSequenceClassification.from_pretrained(options.checkpoint, attn_implementation="eager").eval()
+def export(checkpoint: Path, out: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="eager").eval()
     ids = torch.ones((2, 12), dtype=torch.long)
     dynamic = {name: {0: "batch", 1: "length"} for name in ("input_ids", "attention_mask")}
     torch.onnx.export(
         Logits(model),
         (ids, ids),
-        str(options.out),
+        str(out),
         input_names=["input_ids", "attention_mask"],
         output_names=["logits"],
         dynamic_axes=dynamic | {"logits": {0: "batch"}},
         opset_version=17,
         dynamo=False,
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    export(options.checkpoint, options.out)
     print(options.out)
 
 

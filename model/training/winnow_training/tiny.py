@@ -9,7 +9,8 @@ import onnx
 import torch
 from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 
-from winnow_training import graph
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.deberta import Deberta
 from winnow_training.pairs import LABELS
 
 VARIANTS = {
@@ -17,12 +18,27 @@ VARIANTS = {
     "absolute": {"position_biased_input": True, "share_att_key": False, "position_buckets": 8, "type_vocab_size": 2},
     # v3 style: no absolute positions, content projections shared, log buckets reached already by short inputs.
     "shared": {"position_biased_input": False, "share_att_key": True, "position_buckets": 8, "type_vocab_size": 0},
+    # v2-xlarge style: a convolution beside the first layer; narrower embeddings, one relative term, no buckets, two labels.
+    "convolution": {
+        "position_biased_input": False,
+        "share_att_key": True,
+        "position_buckets": -1,
+        "type_vocab_size": 0,
+        "conv_kernel_size": 3,
+        "conv_groups": 2,
+        "conv_act": "gelu",
+        "embedding_size": 8,
+        "pos_att_type": ["p2c"],
+        "hidden_act": "relu",
+        "id2label": {0: "severe", 1: "weak"},
+        "label2id": {"severe": 0, "weak": 1},
+    },
 }
 MAX_TOKENS = 48
 
 
 def config(variant: str) -> DebertaV2Config:
-    return DebertaV2Config(
+    settings = dict(
         vocab_size=40,
         hidden_size=16,
         num_hidden_layers=2,
@@ -38,8 +54,8 @@ def config(variant: str) -> DebertaV2Config:
         layer_norm_eps=1e-7,
         id2label=dict(enumerate(LABELS)),
         label2id={label: index for index, label in enumerate(LABELS)},
-        **VARIANTS[variant],
     )
+    return DebertaV2Config(**settings | VARIANTS[variant])
 
 
 @torch.no_grad()
@@ -65,7 +81,7 @@ def main() -> None:
         (folder / "goldens.json").write_text(json.dumps(goldens) + "\n")
     if options.graph:
         options.graph.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(graph.build(options.out / next(iter(VARIANTS)), MAX_TOKENS), options.graph)
+        onnx.save(Deberta(Checkpoint(options.out / next(iter(VARIANTS))), MAX_TOKENS).build(), options.graph)
 
 
 if __name__ == "__main__":

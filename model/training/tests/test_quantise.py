@@ -1,0 +1,101 @@
+"""The 8-bit graph: what it computes is what was simulated, whatever is scored beside a pair; and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from winnow_training import engine, quantise
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.deberta import Deberta
+from winnow_training.grid import encode_rows
+from winnow_training.pairs import Pair
+from winnow_training.quantise import RefusedBundle, against, quantised, quantiser_of, simulated
+from winnow_training.thresholds import Thresholds
+
+TINY = Path(__file__).parent / "tiny" / "absolute"
+
+
+def test_paired_codes_never_saturate_16_bits():
+    weights = np.random.default_rng(0).normal(size=(64, 96)).astype(np.float32) ** 3
+    codes, scales = encode_rows(weights, paired=True)
+    wide = np.abs(codes.astype(int))
+    assert (wide[:, 0::2] + wide[:, 1::2]).max() <= 128  # 255 * 128 fits 16 bits
+    assert np.abs(codes * scales - weights).max() <= scales.max() * 0.51
+
+
+def test_migration_tames_an_outlier_channel():
+    generator = np.random.default_rng(1)
+    inputs, weights = generator.normal(size=(400, 32)).astype(np.float32), generator.normal(size=(16, 32)).astype(np.float32)
+    inputs[:, 5] *= 60
+    weights[:, 5] /= 20
+    quantiser, error = quantiser_of(inputs, weights)
+    assert quantiser.migration[5] < 0.3 * np.median(quantiser.migration)
+    assert error < 1e-3
+    exact = inputs @ weights.T
+    assert ((simulated(inputs, weights, quantiser) - exact) ** 2).mean() / exact.var() < 2e-3
+
+
+class OneTokenAWord:
+    """Stands in for a tokenizer: word i of a fixed vocabulary is id i."""
+
+    def encode(self, theme: str, title: str):
+        return self.encode_batch([(theme, title)])[0]
+
+    def encode_batch(self, pairs):
+        rows = [[1, *map(int, theme.split()), 2, *map(int, title.split()), 2] for theme, title in pairs]
+        longest = max(map(len, rows))
+        return [Encoding(row + [0] * (longest - len(row)), [1] * len(row) + [0] * (longest - len(row))) for row in rows]
+
+
+class Encoding:
+    def __init__(self, ids, attention_mask):
+        self.ids, self.attention_mask = ids, attention_mask
+
+
+def pairs(count: int) -> list[Pair]:
+    generator = np.random.default_rng(2)
+    words = lambda: " ".join(map(str, generator.integers(3, 40, generator.integers(2, 9))))  # noqa: E731
+    return [Pair(words(), words(), int(generator.integers(3))) for _ in range(count)]
+
+
+def test_a_pair_scores_the_same_in_every_batch():
+    checkpoint, sample = Checkpoint(TINY), pairs(60)
+    chosen = {name: choice for name, (choice, _) in quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample).items()}
+    model = Deberta(checkpoint, 48, chosen).build()
+    assert len(chosen) == 9  # qkv, output and the two inner products; the last layer's query and kv apart
+    assert quantise.spread_over_batches(model.SerializeToString(), OneTokenAWord(), sample) < 1e-6
+    kinds = {node.op_type for node in model.graph.node}
+    assert "DynamicQuantizeLinear" not in kinds and "QuantizeLinear" in kinds
+
+
+def test_the_quantised_graph_stays_near_the_exact_one():
+    checkpoint, sample = Checkpoint(TINY), pairs(60)
+    chosen = {name: choice for name, (choice, _) in quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample).items()}
+    exact, near = (
+        engine.logits_of(Deberta(checkpoint, 48, quantisers).build().SerializeToString(), OneTokenAWord(), sample)
+        for quantisers in ({}, chosen)
+    )
+    assert 0 < np.abs(exact - near).max() < 0.1 * np.ptp(exact)
+
+
+class Fitted:
+    temperature = 1.0
+    thresholds = Thresholds(severe=0.8, review=0.2, positives=1, coverage=1, risk=0)
+
+
+def test_flips_are_counted_at_the_thresholds():
+    sure, doubtful, harmless = [0, 0, 9], [0, 0, 0.5], [0, 9, 0]
+    exact = {"test": np.array([sure, doubtful, harmless, sure], np.float32)}
+    after = {"test": np.array([sure, sure, harmless, harmless], np.float32)}
+    figures = against(exact, after, Fitted)
+    assert figures["decision_flips"] == 0.5
+    assert figures["severe_to_approved"] == 0.25
+
+
+def test_a_graph_that_flips_too_many_decisions_is_refused():
+    checkpoint, sample = Checkpoint(TINY), pairs(40)
+    far = {"test": np.zeros((40, 3), np.float32)}
+    answers = iter([{"test": np.full((40, 3), [0, 0, 9.0], np.float32)}] * 20)
+    with pytest.raises(RefusedBundle, match=r"100\.00% of 40 decisions flip .* build with --arithmetic fp32"):
+        quantised(checkpoint, 48, OneTokenAWord(), sample, far, lambda _: next(answers), lambda _: Fitted)

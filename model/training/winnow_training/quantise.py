@@ -1,0 +1,165 @@
+"""Chooses, per matrix product, how its input becomes 8 bits: fixed scales, so that a pair's score never depends on its
+batch.
+
+Outliers of an input's channels are migrated into the weights (SmoothQuant, Xiao et al. 2022). How far, and where the input
+is clipped, is chosen per product: whatever changes its result least on inputs that real pairs make.
+"""
+
+import random
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from winnow_training import engine
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.deberta import Deberta
+from winnow_training.graph import Quantiser
+from winnow_training.grid import encode_rows
+from winnow_training.metrics import softmax
+from winnow_training.pairs import Pair
+from winnow_training.thresholds import APPROVED, VIOLATION, decisions
+
+MIGRATIONS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)  # 0: every channel keeps its own scale
+CLIPS = (0.0, 1e-4, 5e-4)  # share of an input's values that is clipped at each end
+CALIBRATION_PAIRS = 1000
+ROWS = 1500  # inputs sampled a product
+
+
+def inputs_of_products(checkpoint: Checkpoint, max_tokens: int, tokenizer: Tokenizer, pairs: list[Pair]) -> dict:
+    """name -> (rows sampled of what enters that product, its weights (out, in)). Pairs run alone: no padding is sampled."""
+    builder = Deberta(checkpoint, max_tokens)
+    model = builder.build()
+    products = builder.graph.products
+    model.graph.output.extend(engine.tensor_info(tensor) for tensor, _ in products.values())
+    running = engine.session(model.SerializeToString())
+    names, rows = list(products), {name: [] for name in products}
+    for pair in pairs:
+        tensors = running.run([products[name][0] for name in names], engine.feed([tokenizer.encode(pair.theme, pair.title)]))
+        for name, tensor in zip(names, tensors, strict=True):
+            rows[name].append(tensor.reshape(-1, tensor.shape[-1]))
+    generator = np.random.default_rng(0)
+    sampled = {}
+    for name in names:
+        every = np.concatenate(rows[name])
+        chosen = generator.choice(len(every), min(ROWS, len(every)), replace=False)
+        # The largest values of each channel decide its range: they must be among the sample.
+        chosen = np.union1d(chosen, np.concatenate([every.argmax(0), every.argmin(0)]))
+        sampled[name] = every[chosen], products[name][1]
+    return sampled
+
+
+def quantiser_of(inputs: np.ndarray, weights: np.ndarray) -> tuple[Quantiser, float]:
+    """The best of all choices for x @ weights.T, and its error: the share of the result's variance that it loses."""
+    exact = inputs @ weights.T
+    power = float(((exact - exact.mean(0)) ** 2).mean())
+    best: tuple[Quantiser, float] | None = None
+    for strength, clip in product(MIGRATIONS, CLIPS):
+        quantiser = _quantiser(inputs, weights, strength, clip)
+        error = float(((simulated(inputs, weights, quantiser) - exact) ** 2).mean()) / power
+        if best is None or error < best[1]:
+            best = quantiser, error
+    return best
+
+
+def _quantiser(inputs: np.ndarray, weights: np.ndarray, strength: float, clip: float) -> Quantiser:
+    migration = np.ones(inputs.shape[1], np.float32)
+    if strength > 0:
+        channel, column = (np.maximum(np.abs(values).max(0), 1e-5) for values in (inputs, weights))
+        migration = column ** (1 - strength) / channel**strength
+        migration = (migration / np.exp(np.log(migration).mean())).astype(np.float32)
+    moved = inputs * migration
+    low, high = (min(float(np.quantile(moved, clip)), 0.0), max(float(np.quantile(moved, 1 - clip)), 0.0))
+    step = max(high - low, 1e-8) / 255
+    return Quantiser(migration, step, round(-low / step))
+
+
+def simulated(inputs: np.ndarray, weights: np.ndarray, quantiser: Quantiser) -> np.ndarray:
+    """What the product of the quantised graph computes."""
+    codes = np.clip(np.round(inputs * quantiser.migration / np.float32(quantiser.step)) + quantiser.zero_point, 0, 255)
+    columns, scales = encode_rows(weights / quantiser.migration, paired=True)
+    return (codes - quantiser.zero_point).astype(np.float32) * np.float32(quantiser.step) @ (columns * scales).T
+
+
+def quantisers(checkpoint: Checkpoint, max_tokens: int, tokenizer: Tokenizer, pairs: list[Pair]) -> dict[str, tuple]:
+    """name -> (Quantiser, error) of every matrix product but the pooler, which is one row a pair and stays fp32."""
+    sampled = inputs_of_products(checkpoint, max_tokens, tokenizer, pairs)
+    return {name: quantiser_of(*sample) for name, sample in sampled.items() if not name.startswith("pooler")}
+
+
+class RefusedBundle(ValueError):
+    """A bundle that would decide differently from its checkpoint; the message says by how much."""
+
+
+MOST_FLIPS = 0.005  # share of pairs whose decision may differ from fp32
+MOST_APPROVED = 0.001  # share of pairs that fp32 calls a violation and the quantised graph approves
+BATCHES = 200  # random batches in which one pair is scored again
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What 8 bits changed, held against fp32 at the bundle's thresholds."""
+
+    pairs: int
+    decision_flips: float
+    severe_to_approved: float
+    largest_logit_difference: float
+    products: int  # matrix products in 8 bits
+    kept_fp32: list[str]  # the most sensitive ones, which stay in fp32
+    batches: int
+    spread: float  # largest difference between two logits of one pair over that many random batches
+
+
+def quantised(checkpoint, max_tokens, tokenizer, training, exact, logits_of, fit):
+    """(model, logits by part, Quantisation) of the graph with as many products in 8 bits as the limits on flips allow.
+
+    exact: logits by part in fp32. logits_of: what runs a model over those parts. fit: fits temperature and thresholds.
+    The product that loses most is the first to return to fp32.
+    """
+    sample = random.Random(0).sample(training, min(CALIBRATION_PAIRS, len(training)))
+    choices = quantisers(checkpoint, max_tokens, tokenizer, sample)
+    by_error = sorted(choices, key=lambda name: -choices[name][1])
+    for kept in range(len(choices) // 2 + 1):
+        chosen = {name: choices[name][0] for name in by_error[kept:]}
+        model = Deberta(checkpoint, max_tokens, chosen).build()
+        logits = logits_of(model)
+        fitted = fit(logits)
+        figures = against(exact, logits, fitted)
+        print(f"{len(chosen)} of {len(choices)} products in 8 bits: {figures}", flush=True)
+        if figures["decision_flips"] <= MOST_FLIPS and figures["severe_to_approved"] <= MOST_APPROVED:
+            spread = spread_over_batches(model.SerializeToString(), tokenizer, sample)
+            return (
+                model,
+                logits,
+                Quantisation(**figures, products=len(chosen), kept_fp32=by_error[:kept], batches=BATCHES, spread=spread),
+            )
+    raise RefusedBundle(
+        f"quantised, {figures['decision_flips']:.2%} of {figures['pairs']} decisions flip and "
+        f"{figures['severe_to_approved']:.2%} go from severe to approved, with half of the products in "
+        f"fp32; at most {MOST_FLIPS:.1%} and {MOST_APPROVED:.1%} are allowed: build with --arithmetic fp32"
+    )
+
+
+def against(exact: dict[str, np.ndarray], logits: dict[str, np.ndarray], fitted) -> dict:
+    before, after = (np.concatenate([of[part] for part in exact]) for of in (exact, logits))
+    was, is_now = (decisions(softmax(values / fitted.temperature), fitted.thresholds) for values in (before, after))
+    return {
+        "pairs": len(before),
+        "decision_flips": float((was != is_now).mean()),
+        "severe_to_approved": float(((was == VIOLATION) & (is_now == APPROVED)).mean()),
+        "largest_logit_difference": float(np.abs(before - after).max()),
+    }
+
+
+def spread_over_batches(graph: bytes, tokenizer: Tokenizer, pairs: list[Pair]) -> float:
+    """How far one logit of one pair moves between random batches of 1 to 32 pairs, at a random place in each."""
+    running, generator = engine.session(graph), random.Random(0)
+    pair, rows = pairs[0], []
+    for _ in range(BATCHES):
+        neighbours = generator.sample(pairs[1:], generator.randrange(32))
+        place = generator.randrange(len(neighbours) + 1)
+        batch = [*neighbours[:place], pair, *neighbours[place:]]
+        encoded = tokenizer.encode_batch([(other.theme, other.title) for other in batch])
+        rows.append(running.run(["logits"], engine.feed(encoded))[0][place])
+    return float(np.ptp(np.array(rows), axis=0).max())
