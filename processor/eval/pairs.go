@@ -13,7 +13,11 @@ import (
 )
 
 // Pair is one judged pair.
-type Pair struct{ Theme, Title, Label string }
+type Pair struct {
+	Theme string `json:"theme"`
+	Title string `json:"title"`
+	Label string `json:"label"`
+}
 
 func labels() []string { return []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere} }
 

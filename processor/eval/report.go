@@ -28,29 +28,47 @@ type Report struct {
 	ExpectedCalibrationError float64 `json:"expected_calibration_error"`
 	PairsPerSecond           float64 `json:"pairs_per_second"`
 	Model                    string  `json:"model"`
+
+	SevereThreshold float64          `json:"severe_threshold"`
+	ReviewThreshold float64          `json:"review_threshold"`
+	Severe          int              `json:"severe"` // pairs labelled so
+	Confusion       []Confusion      `json:"confusion"`
+	PrecisionRecall []PrecisionPoint `json:"precision_recall"` // by falling severe threshold
+	ReviewCurve     []ReviewPoint    `json:"review_curve"`     // by rising review threshold
+	Calibration     []CalibrationBin `json:"calibration"`
+	SevereChoices   []PrecisionPoint `json:"severe_choices"` // severe thresholds to choose from
+	ReviewChoices   []ReviewPoint    `json:"review_choices"` // review thresholds to choose from
+	FalseApprovals  []Mistake        `json:"false_approvals"`
+	FalseViolations []Mistake        `json:"false_violations"`
 }
 
 // Measure computes every figure but the speed and the model's name. A pair without a score counts as most severe where
 // pairs are ranked, as wrong where labels are compared, and by its outcome where thresholds decide.
-func Measure(scored []Scored) Report {
-	report := Report{Pairs: len(scored)}
-	severe, missed, reviewed := 0, 0, 0
+func Measure(scored []Scored, policy judge.Policy) Report {
+	report := Report{
+		Pairs: len(scored), Severe: countSevere(scored),
+		SevereThreshold: policy.SevereThreshold, ReviewThreshold: policy.ReviewThreshold,
+	}
+	missed, reviewed := 0, 0
 	for _, pair := range scored {
-		if pair.Label == model.LabelSevere {
-			severe++
-			if pair.Outcome == judge.Approved {
-				missed++
-			}
+		if pair.Label == model.LabelSevere && pair.Outcome == judge.Approved {
+			missed++
 		}
 		if pair.Outcome == judge.Review {
 			reviewed++
 		}
 	}
 	report.ReviewRate = ratio(reviewed, len(scored))
-	report.FalseApprovalRate = ratio(missed, severe)
-	report.SevereAUC, report.SevereAveragePrecision = ranking(scored, severe)
+	report.FalseApprovalRate = ratio(missed, report.Severe)
+	report.SevereAUC, report.SevereAveragePrecision = ranking(scored, report.Severe)
 	report.MacroF1 = macroF1(scored)
-	report.ExpectedCalibrationError = calibrationError(scored)
+	report.Confusion = confusion(scored)
+	report.Calibration = calibrationBins(scored)
+	report.ExpectedCalibrationError = calibrationError(report.Calibration, len(scored))
+	precisions, reviews := precisionRecall(scored), reviewCurve(scored, policy.SevereThreshold)
+	report.PrecisionRecall, report.SevereChoices = thinned(precisions), severeChoices(precisions)
+	report.ReviewCurve, report.ReviewChoices = thinned(reviews), reviewChoices(reviews)
+	report.FalseApprovals, report.FalseViolations = falseApprovals(scored), falseViolations(scored)
 	return report
 }
 
@@ -123,21 +141,11 @@ func macroF1(scored []Scored) float64 {
 	return sum / math.Max(float64(count), 1)
 }
 
-// calibrationError is the mean gap between confidence and accuracy over ten equal bins of the top label's probability,
-// weighted by how many pairs each holds.
-func calibrationError(scored []Scored) float64 {
-	var confidence, correct [10]float64
-	for _, pair := range scored {
-		label, probability := predicted(pair.Probabilities)
-		bin := min(int(probability*10), 9)
-		confidence[bin] += probability
-		if label == pair.Label {
-			correct[bin]++
-		}
-	}
+// calibrationError is the mean gap between confidence and accuracy over the bins, weighted by how many pairs each holds.
+func calibrationError(bins []CalibrationBin, pairs int) float64 {
 	gap := 0.0
-	for bin := range confidence {
-		gap += math.Abs(confidence[bin] - correct[bin])
+	for _, bin := range bins {
+		gap += math.Abs(bin.Confidence-bin.Accuracy) * float64(bin.Pairs)
 	}
-	return gap / math.Max(float64(len(scored)), 1)
+	return gap / math.Max(float64(pairs), 1)
 }

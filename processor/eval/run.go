@@ -11,8 +11,8 @@ import (
 	"github.com/winnowgate/winnow/schema"
 )
 
-// chunk is how many pairs are judged together: as many as a poll of placements holds.
-const chunk = 2048
+// chunk is how many pairs are judged together: enough to fill batches, few enough to see progress.
+const chunk = 512
 
 // Run judges each pair as a placement of its own. The gate's policy must ask for one product and prune nothing, so that the
 // outcome is the thresholds' decision on the pair. progress is called with how many pairs are done.
@@ -31,7 +31,7 @@ func Run(ctx context.Context, gate *gate.Gate, pairs []Pair, progress func(done 
 		scored = append(scored, judged...)
 		progress(len(scored))
 	}
-	report := Measure(scored)
+	report := Measure(scored, gate.Policy())
 	report.PairsPerSecond = float64(len(pairs)) / time.Since(started).Seconds()
 	return report, nil
 }
