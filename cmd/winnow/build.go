@@ -1,0 +1,134 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/winnowgate/winnow/model"
+)
+
+// buildOptions are the flags of winnow model build; what they mean stands at the builder, model/training.
+type buildOptions struct {
+	checkpoint, out, name, arithmetic string
+	pairs, split                      string
+	labels                            []string
+	maxTokens                         int
+	missedSevere, risk                float64
+	training, python                  string
+}
+
+func modelBuildCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "build",
+		Short: "Build a bundle from a Hugging Face DeBERTa-v2 or v3 classifier",
+		Long: `Folds a checkpoint (config.json, model.safetensors, tokenizer.json) into a fast graph, proves that it computes the same,
+fits temperature and thresholds on labelled pairs, and writes a bundle that winnow run can load.
+
+It drives the builder in model/training of Winnow's source, which needs Python 3.11 or newer with the packages of
+model/training/requirements-test.txt, and no training framework. The pairs are a CSV file with the columns theme, title and
+label; the split says with the columns theme and part which themes are train, validation and test (make one with
+python -m winnow_training.split).`,
+		Example: "  winnow model build --checkpoint ./deberta --pairs labelled.csv --split split.csv --out bundles/snacks --name snacks\n" +
+			"  winnow model build --checkpoint ./sigmoid --label LABEL_0=severe --arithmetic int8 --pairs labelled.csv --split split.csv --out bundles/fast",
+		Args: noArguments,
+	}
+	var options buildOptions
+	flags := command.Flags()
+	flags.StringVar(&options.checkpoint, "checkpoint", "", "folder of the checkpoint (required)")
+	flags.StringVar(&options.out, "out", "", "folder of the bundle; replaced if it holds one (required)")
+	flags.StringVar(&options.pairs, "pairs", "", "CSV file of labelled pairs; without it those of the starter")
+	flags.StringVar(&options.split, "split", "", "CSV file that says which theme is in which part; without it the starter's")
+	flags.StringVar(&options.name, "name", "", "the bundle's name in verdicts (required)")
+	flags.StringVar(&options.arithmetic, "arithmetic", model.FP32, "of the matrix products: fp32 or int8")
+	flags.StringArrayVar(&options.labels, "label", nil, "NAME=LABEL: which of relevant, weak and severe a checkpoint's label means")
+	flags.IntVar(&options.maxTokens, "max-tokens", 128, "longest pair that the bundle reads")
+	flags.Float64Var(&options.missedSevere, "missed-severe", 0.02, "bound on the share of severe pairs that are approved")
+	flags.Float64Var(&options.risk, "risk", 0.02, "bound on the share of wrong decisions among those made without a person")
+	flags.StringVar(&options.training, "training", "model/training", "the folder model/training of Winnow's source")
+	flags.StringVar(&options.python, "python", "python3", "the Python that has the builder's packages")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		arguments, err := options.arguments()
+		if err != nil {
+			return usageError{err}
+		}
+		if strings.ContainsRune(options.python, filepath.Separator) { // the builder runs in another folder
+			if options.python, err = filepath.Abs(options.python); err != nil {
+				return usageError{err}
+			}
+		}
+		if err := options.ready(command.Context()); err != nil {
+			return usageError{err}
+		}
+		if err := options.run(command.Context(), arguments); err != nil {
+			return fmt.Errorf("the builder stopped: %w", err)
+		}
+		bundle, err := model.Open(options.out)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(command.OutOrStdout(), "%s is ready: set model.bundle to %s\n", bundle.ID(), options.out)
+		return nil
+	}
+	return command
+}
+
+// arguments are the builder's, with absolute paths, because it runs in its own folder.
+func (o buildOptions) arguments() ([]string, error) {
+	var problems []error
+	for flag, value := range map[string]string{"checkpoint": o.checkpoint, "out": o.out, "name": o.name} {
+		if value == "" {
+			problems = append(problems, fmt.Errorf("--%s is missing: see winnow model build --help", flag))
+		}
+	}
+	if (o.pairs == "") != (o.split == "") {
+		problems = append(problems, errors.New("--pairs and --split go together: python -m winnow_training.split --pairs F.csv --out split.csv makes a split"))
+	}
+	arguments := []string{
+		"-m", "winnow_training.bundle", "--name", o.name, "--arithmetic", o.arithmetic, "--max-tokens", strconv.Itoa(o.maxTokens),
+		"--missed-severe", fmt.Sprint(o.missedSevere), "--risk", fmt.Sprint(o.risk),
+	}
+	for _, label := range o.labels {
+		arguments = append(arguments, "--label", label)
+	}
+	for _, path := range []struct{ flag, value string }{{"--checkpoint", o.checkpoint}, {"--out", o.out}, {"--pairs", o.pairs}, {"--split", o.split}} {
+		if path.value == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(path.value)
+		problems = append(problems, err)
+		arguments = append(arguments, path.flag, absolute)
+	}
+	return arguments, errors.Join(problems...)
+}
+
+// ready says what is missing before the builder is started.
+func (o buildOptions) ready(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(o.training, "winnow_training", "bundle.py")); err != nil {
+		return fmt.Errorf("--training %s: %w: name the folder model/training of Winnow's source", o.training, err)
+	}
+	probe := exec.CommandContext(ctx, o.python, "-c", "import winnow_training.bundle")
+	probe.Dir = o.training
+	if said, err := probe.CombinedOutput(); err != nil {
+		lines := bytes.Split(bytes.TrimSpace(said), []byte("\n"))
+		return fmt.Errorf("--python %s can't run the builder: %w: %s: install its packages with pip install --require-hashes -r %s",
+			o.python, err, lines[len(lines)-1], filepath.Join(o.training, "requirements-test.txt"))
+	}
+	return nil
+}
+
+func (o buildOptions) run(ctx context.Context, arguments []string) error {
+	builder := exec.CommandContext(ctx, o.python, arguments...)
+	builder.Dir, builder.Stdout, builder.Stderr = o.training, os.Stderr, os.Stderr
+	return builder.Run()
+}
