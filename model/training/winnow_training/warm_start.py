@@ -1,5 +1,7 @@
 """Builds a 6-layer DeBERTa that computes exactly what the sentence encoder all-MiniLM-L6-v2 computes.
 
+For comparison it also builds the BERT that the encoder is, and the same DeBERTa with random weights.
+
 The encoder is a BERT. Its absolute positions stay (position_biased_input), the projections of relative positions start
 at zero so that content-to-position and position-to-content add nothing, and the query is scaled by sqrt(3) because
 DeBERTa divides three summed scores by sqrt(3 * head size) where BERT divides one by sqrt(head size).
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
+from transformers import BertForSequenceClassification, DebertaV2Config, DebertaV2ForSequenceClassification
 
 from winnow_training.pairs import LABELS
 
@@ -89,17 +91,32 @@ def warm_start(folder: Path) -> DebertaV2ForSequenceClassification:
     return model
 
 
+def bert(folder: Path) -> BertForSequenceClassification:
+    labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
+    return BertForSequenceClassification.from_pretrained(folder, **labels)
+
+
+def scratch(folder: Path) -> DebertaV2ForSequenceClassification:
+    return DebertaV2ForSequenceClassification(deberta_config(json.loads((folder / "config.json").read_text())))
+
+
+STARTS = {"deberta": warm_start, "bert": bert, "scratch": scratch}
+ORIGIN = {"base": "sentence-transformers/all-MiniLM-L6-v2", "base_licence": "Apache-2.0"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--start", choices=STARTS, default="deberta")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     folder = encoder_folder()
-    warm_start(folder).save_pretrained(options.out)
+    STARTS[options.start](folder).save_pretrained(options.out)
+    (options.out / "training.json").write_text(json.dumps({} if options.start == "scratch" else ORIGIN) + "\n")
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
         shutil.copy(folder / name, options.out / name)
-    print(f"{options.out}: DeBERTa with the weights of {folder}")
+    print(f"{options.out}: {options.start} of {folder}")
 
 
 if __name__ == "__main__":

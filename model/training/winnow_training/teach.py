@@ -1,0 +1,65 @@
+"""Labels unjudged pairs with a teacher's probabilities, for `finetune --taught`.
+
+The teacher is one fine-tuned classifier, or several whose probabilities are averaged, and the food facts: where those show
+that a title breaks its theme's constraint, their own probability joins as one more opinion of equal weight.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from winnow_training.finetune import encode, logits_of
+from winnow_training.foods import FoodFacts
+from winnow_training.metrics import softmax
+from winnow_training.pairs import DATA, LABELS, UnjudgedPair, read_pairs, read_split, read_unjudged, select
+
+
+def opinion_of_facts(facts: FoodFacts, parts: list) -> np.ndarray:
+    """Label shares among training pairs that the facts call broken: what their word is worth."""
+    labels = [pair.label for pair in parts if breaks(facts, pair)]
+    return np.bincount(labels, minlength=len(LABELS)) / len(labels)
+
+
+def breaks(facts: FoodFacts, pair) -> bool:
+    constraint = facts.constraint_of(pair.theme)
+    return constraint is not None and facts.breaks(constraint, pair.title)
+
+
+def probabilities_of(checkpoint: Path, pairs: list[UnjudgedPair]) -> np.ndarray:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint)
+    return softmax(logits_of(model, encode(tokenizer, pairs), tokenizer.pad_token_id))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", type=Path, required=True, nargs="+", help="checkpoints of finetune")
+    parser.add_argument("--unjudged", type=Path, required=True, help="file of unjudged")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pairs", type=Path, default=DATA / "judged_pairs.csv")
+    parser.add_argument("--split", type=Path, default=DATA / "split.csv")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    facts = FoodFacts()
+    pairs = read_unjudged(options.unjudged)
+    fact = opinion_of_facts(facts, select(read_pairs(options.pairs), read_split(options.split), "train"))
+    probabilities = np.mean([probabilities_of(teacher, pairs) for teacher in options.teacher], axis=0)
+    broken = np.array([breaks(facts, pair) for pair in pairs])
+    probabilities[broken] = (probabilities[broken] * len(options.teacher) + fact) / (len(options.teacher) + 1)
+    with open(options.out, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["theme", "title", *LABELS])
+        for pair, row in zip(pairs, probabilities, strict=True):
+            writer.writerow([pair.theme, pair.title, *(f"{value:.4f}" for value in row)])
+    print(
+        f"{options.out}: {len(pairs)} pairs, {broken.sum()} broken by the food facts, mean {probabilities.mean(0).round(3)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
