@@ -42,14 +42,16 @@ and how far the probabilities can be believed.`,
 		if err != nil {
 			return err
 		}
+		writePage, err := pageWriter(*html) // a path that can't be written is told before an hour of scoring, not after
+		if err != nil {
+			return usageError{fmt.Errorf("--html: %w", err)}
+		}
 		report, err := evaluate(command.Context(), settings, pairs)
 		if err != nil {
 			return err
 		}
-		if *html != "" {
-			if err := writePage(*html, report, filepath.Base(*file)); err != nil {
-				return usageError{fmt.Errorf("--html: %w", err)}
-			}
+		if err := writePage(report, filepath.Base(*file)); err != nil {
+			return fmt.Errorf("--html: %w", err)
 		}
 		if *asJSON {
 			return json.NewEncoder(os.Stdout).Encode(report)
@@ -74,12 +76,18 @@ func evaluate(ctx context.Context, settings config.Config, pairs []eval.Pair) (e
 	return report, errors.Join(err, engine.Close())
 }
 
-func writePage(path string, report eval.Report, source string) error {
-	file, err := os.Create(path) //nolint:gosec // the user names it
-	if err != nil {
-		return err
+// pageWriter returns what writes the page to path, which it creates; without a path there is no page.
+func pageWriter(path string) (func(report eval.Report, source string) error, error) {
+	if path == "" {
+		return func(eval.Report, string) error { return nil }, nil
 	}
-	return errors.Join(report.WritePage(file, source), file.Close())
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return func(report eval.Report, source string) error {
+		return errors.Join(report.WritePage(file, source), file.Close())
+	}, nil
 }
 
 func readPairs(path string) ([]eval.Pair, error) {

@@ -71,3 +71,14 @@ func TestExecute_EvalNamesTheFileThatIsWrong(t *testing.T) {
 	require.Equal(t, exitUsage, execute(t.Context(), []string{"eval", "--pairs", "/nowhere.csv"}))
 	require.Equal(t, exitUsage, execute(t.Context(), []string{"eval", "--pairs", wrong}))
 }
+
+func TestExecute_EvalWritesThePage(t *testing.T) {
+	folder := t.TempDir()
+	labelled, page := filepath.Join(folder, "pairs.csv"), filepath.Join(folder, "report.html")
+	require.NoError(t, os.WriteFile(labelled, []byte("theme,title,label\nVegan desserts,\"Chicken breast, raw\",severe\nVegan desserts,Water,weak\n"), 0o600))
+	require.Equal(t, exitUsage, execute(t.Context(), []string{"eval", "--pairs", labelled, "--html", filepath.Join(folder, "nowhere", "report.html")}))
+	require.Equal(t, exitDone, execute(t.Context(), []string{"eval", "--pairs", labelled, "--html", page, "--json"}))
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "2 labelled pairs of pairs.csv, 1 of them severe")
+}

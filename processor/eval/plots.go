@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -43,7 +44,7 @@ func calibrationChart(report Report) chart {
 }
 
 func riskCoverageChart(report Report) chart {
-	drawn := chart{x: "coverage: decided without a person", y: "risk: share of those that are wrong"}
+	drawn := chart{x: "coverage: decided without a person", y: "of those, wrong"}
 	for _, point := range report.ReviewCurve {
 		drawn.line = append(drawn.line, plotter.XY{X: point.Coverage, Y: point.Risk})
 		drawn.top = max(drawn.top, point.Risk*1.1)
@@ -66,14 +67,28 @@ func approvalReviewChart(report Report) chart {
 	return drawn
 }
 
+// fifths are the marks of an axis from 0 to 1.
+func fifths() []plot.Tick {
+	var marks []plot.Tick
+	for fifth := range 6 {
+		value := float64(fifth) / 5
+		marks = append(marks, plot.Tick{Value: value, Label: fmt.Sprintf("%.1f", value)})
+	}
+	return marks
+}
+
 // svg draws the chart as an <svg> element.
 func (c chart) svg() (template.HTML, error) {
 	ink, accent := color.RGBA{R: 0x1f, G: 0x4e, B: 0x79, A: 0xff}, color.RGBA{R: 0xc0, G: 0x39, B: 0x2b, A: 0xff}
 	drawing := plot.New()
 	drawing.X.Label.Text, drawing.Y.Label.Text = c.x, c.y
+	for _, style := range []*text.Style{&drawing.X.Label.TextStyle, &drawing.Y.Label.TextStyle, &drawing.X.Tick.Label, &drawing.Y.Tick.Label} {
+		style.Font.Size = vg.Points(9)
+	}
 	drawing.X.Min, drawing.X.Max, drawing.Y.Min, drawing.Y.Max = 0, 1, 0, 1
-	if c.top > 0 {
-		drawing.Y.Max = c.top
+	drawing.X.Tick.Marker = plot.ConstantTicks(fifths())
+	if drawing.Y.Tick.Marker = plot.ConstantTicks(fifths()); c.top > 0 {
+		drawing.Y.Max, drawing.Y.Tick.Marker = c.top, plot.DefaultTicks{}
 	}
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{Y: 0xe4}, color.Gray{Y: 0xe4}
@@ -106,7 +121,7 @@ func (c chart) svg() (template.HTML, error) {
 		drawing.Add(here)
 	}
 	canvas := vgsvg.New(12*vg.Centimeter, 8*vg.Centimeter)
-	drawing.Draw(draw.New(canvas))
+	drawing.Draw(draw.Crop(draw.New(canvas), 0, -vg.Points(10), 0, -vg.Points(4))) // room for the last number of an axis
 	var out bytes.Buffer
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return "", err

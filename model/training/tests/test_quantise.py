@@ -8,6 +8,7 @@ import pytest
 from winnow_training import engine, quantise
 from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import Deberta
+from winnow_training.graph import Quantiser
 from winnow_training.grid import encode_rows
 from winnow_training.pairs import Pair
 from winnow_training.quantise import RefusedBundle, against, quantised, quantiser_of, simulated
@@ -29,11 +30,10 @@ def test_migration_tames_an_outlier_channel():
     inputs, weights = generator.normal(size=(400, 32)).astype(np.float32), generator.normal(size=(16, 32)).astype(np.float32)
     inputs[:, 5] *= 60
     weights[:, 5] /= 20
-    quantiser, error = quantiser_of(inputs, weights)
+    quantiser = quantiser_of(inputs, weights)
     assert quantiser.migration[5] < 0.3 * np.median(quantiser.migration)
-    assert error < 1e-3
     exact = inputs @ weights.T
-    assert ((simulated(inputs, weights, quantiser) - exact) ** 2).mean() / exact.var() < 2e-3
+    assert ((simulated(inputs, weights, quantiser) - exact) ** 2).mean() / exact.var() < 1e-3
 
 
 class OneTokenAWord:
@@ -61,9 +61,9 @@ def pairs(count: int) -> list[Pair]:
 
 def test_a_pair_scores_the_same_in_every_batch():
     checkpoint, sample = Checkpoint(TINY), pairs(60)
-    chosen = {name: choice for name, (choice, _) in quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample).items()}
+    chosen = quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample)
     model = Deberta(checkpoint, 48, chosen).build()
-    assert len(chosen) == 9  # qkv, output and the two inner products; the last layer's query and kv apart
+    assert len(chosen) == 5  # qkv, output and the two inner products; of the last layer, which computes [CLS] alone, kv
     assert quantise.spread_over_batches(model.SerializeToString(), OneTokenAWord(), sample) < 1e-6
     kinds = {node.op_type for node in model.graph.node}
     assert "DynamicQuantizeLinear" not in kinds and "QuantizeLinear" in kinds
@@ -71,7 +71,7 @@ def test_a_pair_scores_the_same_in_every_batch():
 
 def test_the_quantised_graph_stays_near_the_exact_one():
     checkpoint, sample = Checkpoint(TINY), pairs(60)
-    chosen = {name: choice for name, (choice, _) in quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample).items()}
+    chosen = quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample)
     exact, near = (
         engine.logits_of(Deberta(checkpoint, 48, quantisers).build().SerializeToString(), OneTokenAWord(), sample)
         for quantisers in ({}, chosen)
@@ -97,5 +97,13 @@ def test_a_graph_that_flips_too_many_decisions_is_refused():
     checkpoint, sample = Checkpoint(TINY), pairs(40)
     far = {"test": np.zeros((40, 3), np.float32)}
     answers = iter([{"test": np.full((40, 3), [0, 0, 9.0], np.float32)}] * 20)
-    with pytest.raises(RefusedBundle, match=r"100\.00% of 40 decisions flip .* build with --arithmetic fp32"):
+    with pytest.raises(RefusedBundle, match=r"100\.00% of 40 decisions flip .* or build in fp32"):
         quantised(checkpoint, 48, OneTokenAWord(), sample, far, lambda _: next(answers), lambda _: Fitted)
+
+
+def test_the_most_sensitive_product_returns_to_fp32_first():
+    checkpoint, sample = Checkpoint(TINY), pairs(40)
+    choices = quantise.quantisers(checkpoint, 48, OneTokenAWord(), sample)
+    worst = sorted(choices)[2]
+    choices[worst] = Quantiser(choices[worst].migration, choices[worst].step * 40, 128)
+    assert quantise.most_sensitive_first(checkpoint, 48, OneTokenAWord(), sample, choices)[0] == worst

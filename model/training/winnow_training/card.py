@@ -5,7 +5,11 @@ CARD = """# {name}
 A DeBERTa-v2 cross-encoder of {layers} layers, {hidden} wide, that reads a carousel's theme and one product title and
 says whether the product is relevant, weak (off-theme but harmless) or severe (must never be shown under this heading).
 
-**Made from**: {base} ({base_licence}), fine-tuned on {training_pairs} pairs: {data} ({data_licence}).
+**Use**: themes and titles of the language and the kind that it was trained on. It reads the title alone, not the
+ingredients.
+
+**Made from**: {base} ({base_licence}), fine-tuned on {training_pairs} pairs: {data}
+({data_licence}). The figures say how well it agrees with whoever labelled them.
 
 **Arithmetic**: {arithmetic}
 
@@ -24,7 +28,8 @@ titles recur across themes, as they do in a shop.
 
 **Thresholds**: temperature {temperature:.3f}; a product with P(severe) of {severe:.3f} or more is a violation, from
 {review:.3f} up to there it is uncertain. Chosen on {validation_pairs} pairs of {validation_themes} other themes, of
-which {positives} are severe: {method}.
+which {positives} are severe.
+{method}.
 """
 
 FP32 = """fp32, so a pair's score does not depend on the batch it is scored in. Weights are stored as int8 with one

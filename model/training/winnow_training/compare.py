@@ -94,19 +94,19 @@ def step(name: str, *options: str | Path) -> None:
     subprocess.run([sys.executable, "-m", f"winnow_training.{name}", *map(str, options)], check=True)
 
 
-def trained(start: str, *options: str) -> Callable[[dict[str, list[Pair]], Path], Scored]:
-    """A transformer fine-tuned from one of the starts of warm_start; {work} in options is the work folder."""
+def trained(name: str, start: str, *options: str) -> Callable[[dict[str, list[Pair]], Path], Scored]:
+    """A transformer fine-tuned from one of the starts of warm_start into the work folder's subfolder name, once.
+
+    {work} in options is the work folder.
+    """
 
     def score(parts: dict[str, list[Pair]], work: Path) -> Scored:
-        folder, checkpoint = (
-            work / f"start-{start}",
-            work / ("-".join([start, *options]).replace("/", "_").replace("{work}", "")),
-        )
-        if not (folder / "training.json").exists():
-            step("warm_start", "--start", start, "--out", folder)
-        if not (checkpoint / "training.json").exists():
-            step("finetune", "--start", folder, "--out", checkpoint, *(option.format(work=work) for option in options))
-        return checkpoint_scored(checkpoint, parts)
+        if not (work / name / "training.json").exists():
+            if not (work / f"start-{start}" / "training.json").exists():
+                step("warm_start", "--start", start, "--out", work / f"start-{start}")
+            fitted = (option.format(work=work) for option in options)
+            step("finetune", "--start", work / f"start-{start}", "--out", work / name, *fitted)
+        return checkpoint_scored(work / name, parts)
 
     return score
 
@@ -130,17 +130,17 @@ def checkpoint_scored(checkpoint: Path, parts: dict[str, list[Pair]]) -> Scored:
     return timed(lambda pairs: engine.scored(running, tokenizer, pairs), parts, size)
 
 
-JUDGED, AUGMENTED, TAUGHT = (), ("--augmented", "{work}/augmented.csv"), ("--taught", "{work}/taught.csv")
+AUGMENTED, TAUGHT = ("--augmented", "{work}/augmented.csv"), ("--taught", "{work}/taught.csv")
 ROWS: dict[str, Callable[[dict[str, list[Pair]], Path], Scored]] = {
     "TF-IDF, logistic regression": tfidf,
     "sentence encoder's cosine, logistic regression": cosine,
     "food facts alone": facts_alone,
-    "BERT cross-encoder": trained("bert", *JUDGED),
-    "DeBERTa from scratch": trained("scratch", *JUDGED, "--learning-rate", "3e-4"),
-    "DeBERTa, warm start": trained("deberta", *JUDGED),
-    "DeBERTa, warm start, augmentation": trained("deberta", *AUGMENTED),
-    "DeBERTa, warm start, distillation": trained("deberta", *TAUGHT),
-    "DeBERTa, warm start, both (the starter)": trained("deberta", *AUGMENTED, *TAUGHT),
+    "BERT cross-encoder, the same start": trained("bert", "bert"),
+    "DeBERTa from scratch": trained("scratch", "scratch", "--learning-rate", "3e-4"),
+    "DeBERTa, warm start": trained("judged", "deberta"),
+    "DeBERTa, warm start, augmentation": trained("augmented", "deberta", *AUGMENTED),
+    "DeBERTa, warm start, distillation": trained("distilled", "deberta", *TAUGHT),
+    "DeBERTa, warm start, both": trained("both", "deberta", *AUGMENTED, *TAUGHT),
     "the teacher": lambda parts, work: checkpoint_scored(work / "teacher", parts),
 }
 
@@ -183,7 +183,10 @@ def table(rows: dict[str, dict]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--work", type=Path, required=True, help="folder with teacher/ and taught.csv; checkpoints are kept here"
+        "--work",
+        type=Path,
+        required=True,
+        help="folder with teacher/, taught.csv and augmented.csv; checkpoints are kept here",
     )
     parser.add_argument("--out", type=Path, default=DATA / "comparison.json")
     parser.add_argument("--only", nargs="*", choices=ROWS, help="these rows alone; the others keep what the file says")
@@ -193,8 +196,6 @@ def main() -> None:
     options = parser.parse_args()
     rows = json.loads(options.out.read_text()) if options.out.exists() else {}
     if not options.table:
-        if not (options.work / "augmented.csv").exists():
-            step("augment", "--out", options.work / "augmented.csv")
         pairs, split = read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv")
         parts = {part: select(pairs, split, part) for part in ("train", *PARTS)}
         labels = {part: np.array([pair.label for pair in parts[part]]) for part in PARTS}

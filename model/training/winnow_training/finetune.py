@@ -16,6 +16,8 @@ from winnow_training.pairs import DATA, LABELS, Pair, TaughtPair, read_pairs, re
 MAX_TOKENS = 128
 # bfloat16 products where the processor has them: twice the speed, and no loss of accuracy that the figures show.
 FAST_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+# What the data card says of judged_pairs.csv, in a line.
+JUDGED = "USDA FoodData Central product titles, judged by a language model under a written rubric, without a human check"
 # Parameters that the sentence encoder did not bring; they start from nothing and learn faster.
 NEW_PARTS = ("classifier", "pooler", "pos_key_proj", "pos_query_proj", "rel_embeddings", "encoder.LayerNorm")
 
@@ -143,7 +145,7 @@ def note(options: argparse.Namespace, history: list[dict]) -> None:
     start = options.start / "training.json"
     origin = json.loads(start.read_text()) if start.exists() else {}
     if options.pairs == DATA / "judged_pairs.csv":
-        origin |= {"data": "judged pairs of USDA FoodData Central product titles", "data_licence": "CC0-1.0"}
+        origin |= {"data": JUDGED, "data_licence": "CC0-1.0"}
     else:
         origin |= {"data": options.pairs.name}
     recipe = {
@@ -174,6 +176,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
+    try:
+        finetune(options)
+    except ValueError as error:  # a file that is wrong: the message names it and the line
+        raise SystemExit(f"error: {error}") from error
+
+
+def finetune(options: argparse.Namespace) -> None:
     pairs, split = read_pairs(options.pairs), read_split(options.split)
     tokenizer = AutoTokenizer.from_pretrained(options.start)
     model = AutoModelForSequenceClassification.from_pretrained(options.start)

@@ -1,4 +1,5 @@
-"""Writes what Hugging Face makes of some pairs: the ids of its tokenizer and the logits of its model, on torch.
+"""Writes what others make of some pairs: the ids of Hugging Face's tokenizer, the logits of its model on torch, and those of
+the bundle's graph on ONNX Runtime in Python, pair by pair.
 
 The Go tests hold the tokenizer and the engine against this file, so it must be written anew with every starter bundle.
 """
@@ -11,6 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification
 
+from winnow_training import engine
 from winnow_training.pairs import DATA, read_pairs, read_split, select
 
 LONG = "organic whole grain gluten free artisan sourdough crackers with rosemary and sea salt " * 20
@@ -33,10 +35,15 @@ AWKWARD = [
 ]
 
 
+def rounded(logits: list[float]) -> list[float]:
+    return [round(logit, 6) for logit in logits]
+
+
 @torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, required=True, help="what was built from the checkpoint")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--real", type=int, default=100, help="pairs of unseen themes besides the awkward ones")
@@ -47,12 +54,14 @@ def main() -> None:
     model = AutoModelForSequenceClassification.from_pretrained(options.checkpoint).eval()
     real = select(read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv"), "test")
     step = len(real) // options.real
-    goldens = []
+    served, goldens = engine.session(options.bundle / "model.onnx", threads=1), []
     for theme, title in AWKWARD + [(pair.theme, pair.title) for pair in real[::step][: options.real]]:
         ids = tokenizer.encode(theme, title).ids
         tokens = torch.tensor([ids])
-        logits = model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits[0].tolist()
-        goldens.append({"theme": theme, "title": title, "ids": ids, "logits": [round(logit, 6) for logit in logits]})
+        mask = torch.ones_like(tokens)
+        exact = model(input_ids=tokens, attention_mask=mask).logits[0].tolist()
+        graph = served.run(["logits"], {"input_ids": tokens.numpy(), "attention_mask": mask.numpy()})[0][0].tolist()
+        goldens.append({"theme": theme, "title": title, "ids": ids, "checkpoint": rounded(exact), "logits": rounded(graph)})
     rows = ",\n".join(json.dumps(golden) for golden in goldens)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(f"[\n{rows}\n]\n")

@@ -24,11 +24,15 @@ from winnow_training.thresholds import APPROVED, VIOLATION, decisions
 MIGRATIONS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)  # 0: every channel keeps its own scale
 CLIPS = (0.0, 1e-4, 5e-4)  # share of an input's values that is clipped at each end
 CALIBRATION_PAIRS = 1000
+PROBES = 400  # pairs by which products are ordered
 ROWS = 1500  # inputs sampled a product
 
 
 def inputs_of_products(checkpoint: Checkpoint, max_tokens: int, tokenizer: Tokenizer, pairs: list[Pair]) -> dict:
-    """name -> (rows sampled of what enters that product, its weights (out, in)). Pairs run alone: no padding is sampled."""
+    """name -> (rows sampled of what enters that product, its weights (out, in)). Pairs run alone: no padding is sampled.
+
+    Products over one row a pair ([CLS] in the last layer, the pooler) are left out: they cost next to nothing in fp32.
+    """
     builder = Deberta(checkpoint, max_tokens)
     model = builder.build()
     products = builder.graph.products
@@ -43,6 +47,8 @@ def inputs_of_products(checkpoint: Checkpoint, max_tokens: int, tokenizer: Token
     sampled = {}
     for name in names:
         every = np.concatenate(rows[name])
+        if len(every) == len(pairs):
+            continue
         chosen = generator.choice(len(every), min(ROWS, len(every)), replace=False)
         # The largest values of each channel decide its range: they must be among the sample.
         chosen = np.union1d(chosen, np.concatenate([every.argmax(0), every.argmin(0)]))
@@ -50,17 +56,11 @@ def inputs_of_products(checkpoint: Checkpoint, max_tokens: int, tokenizer: Token
     return sampled
 
 
-def quantiser_of(inputs: np.ndarray, weights: np.ndarray) -> tuple[Quantiser, float]:
-    """The best of all choices for x @ weights.T, and its error: the share of the result's variance that it loses."""
+def quantiser_of(inputs: np.ndarray, weights: np.ndarray) -> Quantiser:
+    """Of all choices the one that changes inputs @ weights.T least."""
     exact = inputs @ weights.T
-    power = float(((exact - exact.mean(0)) ** 2).mean())
-    best: tuple[Quantiser, float] | None = None
-    for strength, clip in product(MIGRATIONS, CLIPS):
-        quantiser = _quantiser(inputs, weights, strength, clip)
-        error = float(((simulated(inputs, weights, quantiser) - exact) ** 2).mean()) / power
-        if best is None or error < best[1]:
-            best = quantiser, error
-    return best
+    candidates = [_quantiser(inputs, weights, strength, clip) for strength, clip in product(MIGRATIONS, CLIPS)]
+    return min(candidates, key=lambda candidate: float(((simulated(inputs, weights, candidate) - exact) ** 2).mean()))
 
 
 def _quantiser(inputs: np.ndarray, weights: np.ndarray, strength: float, clip: float) -> Quantiser:
@@ -82,10 +82,10 @@ def simulated(inputs: np.ndarray, weights: np.ndarray, quantiser: Quantiser) -> 
     return (codes - quantiser.zero_point).astype(np.float32) * np.float32(quantiser.step) @ (columns * scales).T
 
 
-def quantisers(checkpoint: Checkpoint, max_tokens: int, tokenizer: Tokenizer, pairs: list[Pair]) -> dict[str, tuple]:
-    """name -> (Quantiser, error) of every matrix product but the pooler, which is one row a pair and stays fp32."""
+def quantisers(checkpoint: Checkpoint, max_tokens: int, tokenizer: Tokenizer, pairs: list[Pair]) -> dict[str, Quantiser]:
+    """name -> Quantiser of every matrix product over tokens."""
     sampled = inputs_of_products(checkpoint, max_tokens, tokenizer, pairs)
-    return {name: quantiser_of(*sample) for name, sample in sampled.items() if not name.startswith("pooler")}
+    return {name: quantiser_of(*sample) for name, sample in sampled.items()}
 
 
 class RefusedBundle(ValueError):
@@ -93,6 +93,7 @@ class RefusedBundle(ValueError):
 
 
 MOST_FLIPS = 0.005  # share of pairs whose decision may differ from fp32
+AIMED_FLIPS = 0.004  # what is aimed at, since the share is measured on some thousand pairs alone
 MOST_APPROVED = 0.001  # share of pairs that fp32 calls a violation and the quantised graph approves
 BATCHES = 200  # random batches in which one pair is scored again
 
@@ -115,30 +116,49 @@ def quantised(checkpoint, max_tokens, tokenizer, training, exact, logits_of, fit
     """(model, logits by part, Quantisation) of the graph with as many products in 8 bits as the limits on flips allow.
 
     exact: logits by part in fp32. logits_of: what runs a model over those parts. fit: fits temperature and thresholds.
-    The product that loses most is the first to return to fp32.
+    The product that alone moves the logits most is the first to return to fp32, up to half of them.
     """
     sample = random.Random(0).sample(training, min(CALIBRATION_PAIRS, len(training)))
     choices = quantisers(checkpoint, max_tokens, tokenizer, sample)
-    by_error = sorted(choices, key=lambda name: -choices[name][1])
+    by_effect = most_sensitive_first(checkpoint, max_tokens, tokenizer, sample[:PROBES], choices)
+    best = None
     for kept in range(len(choices) // 2 + 1):
-        chosen = {name: choices[name][0] for name in by_error[kept:]}
-        model = Deberta(checkpoint, max_tokens, chosen).build()
+        model = Deberta(checkpoint, max_tokens, {name: choices[name] for name in by_effect[kept:]}).build()
         logits = logits_of(model)
-        fitted = fit(logits)
-        figures = against(exact, logits, fitted)
-        print(f"{len(chosen)} of {len(choices)} products in 8 bits: {figures}", flush=True)
-        if figures["decision_flips"] <= MOST_FLIPS and figures["severe_to_approved"] <= MOST_APPROVED:
-            spread = spread_over_batches(model.SerializeToString(), tokenizer, sample)
-            return (
-                model,
-                logits,
-                Quantisation(**figures, products=len(chosen), kept_fp32=by_error[:kept], batches=BATCHES, spread=spread),
-            )
-    raise RefusedBundle(
-        f"quantised, {figures['decision_flips']:.2%} of {figures['pairs']} decisions flip and "
-        f"{figures['severe_to_approved']:.2%} go from severe to approved, with half of the products in "
-        f"fp32; at most {MOST_FLIPS:.1%} and {MOST_APPROVED:.1%} are allowed: build with --arithmetic fp32"
+        figures = against(exact, logits, fit(logits))
+        print(f"{len(choices) - kept} of {len(choices)} products in 8 bits: {figures}", flush=True)
+        if figures["severe_to_approved"] <= MOST_APPROVED and (
+            not best or figures["decision_flips"] < best[0]["decision_flips"]
+        ):
+            best = figures, kept, model, logits
+            if figures["decision_flips"] <= AIMED_FLIPS:
+                break
+    if not best or best[0]["decision_flips"] > MOST_FLIPS:
+        figures = best[0] if best else figures
+        raise RefusedBundle(
+            f"quantised, {figures['decision_flips']:.2%} of {figures['pairs']} decisions flip and "
+            f"{figures['severe_to_approved']:.2%} go from severe to approved, even with half of the products in fp32; at "
+            f"most {MOST_FLIPS:.1%} and {MOST_APPROVED:.1%} are allowed: settle the checkpoint first, or build in fp32"
+        )
+    figures, kept, model, logits = best
+    spread = spread_over_batches(model.SerializeToString(), tokenizer, sample)
+    in_fp32 = by_effect[:kept]
+    return (
+        model,
+        logits,
+        Quantisation(**figures, products=len(choices) - kept, kept_fp32=in_fp32, batches=BATCHES, spread=spread),
     )
+
+
+def most_sensitive_first(checkpoint, max_tokens, tokenizer, probes: list[Pair], choices: dict[str, Quantiser]) -> list[str]:
+    """The products by how far each, quantised alone, moves the logits of probes."""
+
+    def logits(chosen: dict[str, Quantiser]) -> np.ndarray:
+        return engine.logits_of(Deberta(checkpoint, max_tokens, chosen).build().SerializeToString(), tokenizer, probes)
+
+    exact = logits({})
+    moved = {name: float(((logits({name: quantiser}) - exact) ** 2).mean()) for name, quantiser in choices.items()}
+    return sorted(moved, key=lambda name: -moved[name])
 
 
 def against(exact: dict[str, np.ndarray], logits: dict[str, np.ndarray], fitted) -> dict:

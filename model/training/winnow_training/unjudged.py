@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from winnow_training.embed import embed
 from winnow_training.foods import FoodFacts
 from winnow_training.pairs import DATA, read_pairs, read_products, read_split, select
 
@@ -99,6 +98,8 @@ def main() -> None:
     parser.add_argument("--split", type=Path, default=DATA / "split.csv")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    from winnow_training.embed import embed  # needs torch, which recombining does not
+
     generator, facts = random.Random(options.seed), FoodFacts()
     pairs, split = read_pairs(options.pairs), read_split(options.split)
     training = sorted({pair.theme for pair in select(pairs, split, "train")})
