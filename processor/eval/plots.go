@@ -44,24 +44,26 @@ func calibrationChart(report Report) chart {
 }
 
 func riskCoverageChart(report Report) chart {
-	drawn := chart{x: "coverage: decided without a person", y: "of those, wrong"}
-	for _, point := range report.ReviewCurve {
-		drawn.line = append(drawn.line, plotter.XY{X: point.Coverage, Y: point.Risk})
-		drawn.top = max(drawn.top, point.Risk*1.1)
-		if drawn.marked == nil || point.ReviewThreshold <= report.ReviewThreshold {
-			drawn.marked = &plotter.XY{X: point.Coverage, Y: point.Risk}
-		}
-	}
-	return drawn
+	return reviewChart(report, "coverage: decided without a person", "of those, wrong", func(point ReviewPoint) plotter.XY {
+		return plotter.XY{X: point.Coverage, Y: point.Risk}
+	})
 }
 
 func approvalReviewChart(report Report) chart {
-	drawn := chart{x: "pairs sent to review", y: "severe pairs approved"}
+	return reviewChart(report, "pairs sent to review", "severe pairs approved", func(point ReviewPoint) plotter.XY {
+		return plotter.XY{X: point.ReviewRate, Y: point.FalseApprovalRate}
+	})
+}
+
+// reviewChart shows what moves as the review threshold does.
+func reviewChart(report Report, x, y string, at func(ReviewPoint) plotter.XY) chart {
+	drawn := chart{x: x, y: y}
 	for _, point := range report.ReviewCurve {
-		drawn.line = append(drawn.line, plotter.XY{X: point.ReviewRate, Y: point.FalseApprovalRate})
-		drawn.top = max(drawn.top, point.FalseApprovalRate*1.1)
+		place := at(point)
+		drawn.line = append(drawn.line, place)
+		drawn.top = max(drawn.top, place.Y*1.1)
 		if drawn.marked == nil || point.ReviewThreshold <= report.ReviewThreshold {
-			drawn.marked = &plotter.XY{X: point.ReviewRate, Y: point.FalseApprovalRate}
+			drawn.marked = &place
 		}
 	}
 	return drawn

