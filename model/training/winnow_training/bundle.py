@@ -72,6 +72,12 @@ def special_tokens(tokenizer: Tokenizer) -> dict[str, int]:
     return ids
 
 
+def unpadded(file: Path) -> str:
+    """A tokenizer.json that cuts and pads nothing: whoever assembles a pair and its batch does that."""
+    tokenizer = json.loads(file.read_text(encoding="utf-8"))
+    return json.dumps(tokenizer | {"truncation": None, "padding": None}, ensure_ascii=False, separators=(",", ":"))
+
+
 def parse_label(text: str) -> tuple[str, str]:
     name, _, label = text.rpartition("=")
     if not name or label not in LABELS:
@@ -113,6 +119,9 @@ def build(options: argparse.Namespace) -> None:
     pairs, split = read_pairs(options.pairs), read_split(options.split)
     parts = {part: select(pairs, split, part) for part in ("train", "validation", "test")}
     labels = {part: np.array([pair.label for pair in parts[part]]) for part in ("validation", "test")}
+    for part, found in labels.items():
+        if SEVERE not in found:
+            raise ValueError(f"{options.pairs}: the themes of the {part} part hold no severe pair: label more themes")
     held: list[Pair] = [*parts["test"], *parts["validation"], *parts["train"]][:PARITY_PAIRS]
 
     def logits_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
@@ -193,7 +202,7 @@ def write(
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     onnx.save(model, out / "model.onnx")
-    shutil.copyfile(checkpoint.file("tokenizer.json"), out / "tokenizer.json")
+    (out / "tokenizer.json").write_text(unpadded(checkpoint.file("tokenizer.json")), encoding="utf-8")
     (out / "card.md").write_text(
         card_of(manifest, checkpoint.config, facts["themes"], int((fitted.labels["test"] == SEVERE).sum()))
     )

@@ -177,7 +177,7 @@ def spread_over_batches(graph: bytes, tokenizer: Tokenizer, pairs: list[Pair]) -
     running, generator = engine.session(graph), random.Random(0)
     pair, rows = pairs[0], []
     for _ in range(BATCHES):
-        neighbours = generator.sample(pairs[1:], generator.randrange(32))
+        neighbours = generator.sample(pairs[1:], generator.randrange(min(32, len(pairs))))
         place = generator.randrange(len(neighbours) + 1)
         batch = [*neighbours[:place], pair, *neighbours[place:]]
         encoded = tokenizer.encode_batch([(other.theme, other.title) for other in batch])

@@ -1,0 +1,94 @@
+"""The builder as a user runs it, from a checkpoint folder and a CSV file to a bundle, and what it refuses."""
+
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from winnow_training import bundle
+from winnow_training.pairs import LABELS
+
+WORDS = [f"w{index}" for index in range(36)]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """The tiny checkpoint with a tokenizer of one word a token, which cuts and pads as downloaded ones sometimes do."""
+    folder = tmp_path_factory.mktemp("built") / "checkpoint"
+    shutil.copytree(Path(__file__).parent / "tiny" / "absolute", folder)
+    names = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *WORDS]
+    tokenizer = Tokenizer(models.WordLevel({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    pair = "[CLS] $A [SEP] $B [SEP]"
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, [("[CLS]", 1), ("[SEP]", 2)])
+    tokenizer.enable_truncation(8)
+    tokenizer.enable_padding(length=8)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def labelled(folder: Path, labels: tuple[str, ...] = LABELS) -> tuple[Path, Path]:
+    """600 pairs of 30 themes, and which theme is in which part."""
+    generator = np.random.default_rng(0)
+    pairs, split = folder / "pairs.csv", folder / "split.csv"
+    with open(pairs, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["theme", "title", "label"])
+        for theme in range(30):
+            for _ in range(20):
+                writer.writerow([f"w{theme}", " ".join(generator.choice(WORDS, 5)), generator.choice(labels)])
+    parts = ["train"] * 10 + ["validation"] * 10 + ["test"] * 10
+    split.write_text("theme,part\n" + "".join(f"w{theme},{part}\n" for theme, part in enumerate(parts)))
+    return pairs, split
+
+
+def build(monkeypatch, checkpoint: Path, out: Path, files: tuple[Path, Path], *options: str) -> dict:
+    arguments = ["--checkpoint", checkpoint, "--out", out, "--pairs", files[0], "--split", files[1], "--max-tokens", 48]
+    loose = ["--name", "tiny", "--missed-severe", "0.9", "--risk", "1"]  # the tiny checkpoint has learnt nothing
+    monkeypatch.setattr(sys, "argv", ["bundle", *map(str, arguments), *loose, *options])
+    bundle.main()
+    return json.loads((out / "manifest.json").read_text())
+
+
+def test_a_checkpoint_becomes_a_bundle(monkeypatch, tmp_path, checkpoint):
+    manifest = build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
+    assert manifest["parity"]["pairs"] == 600
+    assert manifest["parity"]["largest_logit_difference"] <= 1e-5
+    assert manifest["thresholds"]["positives"] > 0 and manifest["arithmetic"] == "fp32"
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {*manifest["files"], "manifest.json"}
+    tokenizer = json.loads((tmp_path / "out" / "tokenizer.json").read_text())
+    assert tokenizer["truncation"] is None and tokenizer["padding"] is None
+    build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))  # over the one before
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(monkeypatch, tmp_path, checkpoint):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").touch()
+    with pytest.raises(SystemExit, match=r"holds files but no manifest\.json"):
+        build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
+    assert (tmp_path / "out" / "thesis.tex").exists()
+
+
+def test_thresholds_without_a_severe_pair_are_refused(monkeypatch, tmp_path, checkpoint):
+    with pytest.raises(SystemExit, match="the themes of the validation part hold no severe pair: label more themes"):
+        build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path, ("relevant", "weak")))
+
+
+def test_a_graph_that_differs_from_its_checkpoint_is_refused(monkeypatch, tmp_path, checkpoint):
+    monkeypatch.setattr(bundle, "largest_difference", lambda *_: 2e-5)
+    with pytest.raises(SystemExit, match=r"differ by 2\.0e-05 from the checkpoint's, at most 1e-05"):
+        build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_int8_bundle_says_what_it_changed(monkeypatch, tmp_path, checkpoint):
+    monkeypatch.setattr("winnow_training.quantise.MOST_FLIPS", 1)
+    manifest = build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path), "--arithmetic", "int8")
+    assert manifest["quantisation"]["spread"] < 1e-5
+    assert manifest["quantisation"]["products"] + len(manifest["quantisation"]["kept_fp32"]) == 5
+    assert "matrix products take 8-bit inputs" in (tmp_path / "out" / "card.md").read_text()
