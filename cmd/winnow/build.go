@@ -86,9 +86,9 @@ python -m winnow_training.split).`,
 // arguments are the builder's, with absolute paths, because it runs in its own folder.
 func (o buildOptions) arguments() ([]string, error) {
 	var problems []error
-	for flag, value := range map[string]string{"checkpoint": o.checkpoint, "out": o.out, "name": o.name} {
-		if value == "" {
-			problems = append(problems, fmt.Errorf("--%s is missing: see winnow model build --help", flag))
+	for _, required := range []struct{ flag, value string }{{"checkpoint", o.checkpoint}, {"out", o.out}, {"name", o.name}} {
+		if required.value == "" {
+			problems = append(problems, fmt.Errorf("--%s is missing: see winnow model build --help", required.flag))
 		}
 	}
 	if (o.pairs == "") != (o.split == "") {
