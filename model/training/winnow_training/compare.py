@@ -26,9 +26,10 @@ from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import Deberta
 from winnow_training.embed import embed
 from winnow_training.foods import FoodFacts
-from winnow_training.metrics import SEVERE
+from winnow_training.metrics import SEVERE, report
 from winnow_training.pairs import DATA, LABELS, Pair, read_pairs, read_split, select
 from winnow_training.stock import export
+from winnow_training.thresholds import fit_temperature
 
 PARTS = ("validation", "test")
 
@@ -178,7 +179,8 @@ def row_of(scored: Scored, labels: dict[str, np.ndarray], missed: float, risk: f
     try:
         figures = figures_of(calibrated(scored.logits, labels, missed, risk))
     except ValueError as error:  # a classifier too weak for any threshold to keep the bounds
-        return row | {"refused": str(error)}
+        temperature = fit_temperature(scored.logits["validation"], labels["validation"])
+        return row | report(scored.logits["test"] / temperature, labels["test"]) | {"refused": str(error)}
     positives = int((labels["test"] == SEVERE).sum())
     low, high = interval(round(figures["false_approval_rate"] * positives), positives)
     return row | figures | {"false_approval_low": low, "false_approval_high": high}
@@ -190,14 +192,16 @@ def table(rows: dict[str, dict]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
-        speed = f"{row['pairs_per_second']:.0f} | {row['megabytes']:.1f} |"
-        if "refused" in row:
-            lines.append(f"| {name} | {row['refused']} | | | | | | {speed}")
-            continue
+        decisions = "no threshold keeps the risk | -"
+        if "refused" not in row:
+            decisions = (
+                f"{row['false_approval_rate']:.1%} ({row['false_approval_low']:.1%} to {row['false_approval_high']:.1%}) | "
+                f"{row['review_rate']:.1%}"
+            )
         lines.append(
             f"| {name} | {row['severe_average_precision']:.3f} | {row['severe_auc']:.3f} | {row['macro_f1']:.3f} | "
-            f"{row['false_approval_rate']:.1%} ({row['false_approval_low']:.1%} to {row['false_approval_high']:.1%}) | "
-            f"{row['review_rate']:.1%} | {row['expected_calibration_error']:.3f} | {speed}"
+            f"{decisions} | {row['expected_calibration_error']:.3f} | "
+            f"{row['pairs_per_second']:.0f} | {row['megabytes']:.1f} |"
         )
     return "\n".join(lines)
 
