@@ -1,6 +1,7 @@
 # Everything that is fetched or built lies in CACHE, outside the checkout, pinned and checksummed.
 CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/winnow
 NATIVE  := $(CACHE)/native
+GPU     := $(CACHE)/native-gpu
 BROKER  := $(CACHE)/kafka
 PYTHON  := $(CACHE)/python
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -9,11 +10,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 export CGO_ENABLED ?= 1
 export CGO_LDFLAGS := -L$(NATIVE)
 LIBRARY := WINNOW_ONNXRUNTIME=$(NATIVE)/libonnxruntime.so
+OPERATORS := WINNOW_OPERATORS=$(NATIVE)/libwinnow_operators.so
 
 REQUIREMENTS := model/training/requirements-test.txt deploy/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: prerequisites help demo build test test-unit test-native test-training test-broker fuzz lint native clean
+.PHONY: prerequisites help demo build test test-unit test-native test-providers test-training test-broker fuzz lint native native-gpu clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,12 +23,12 @@ help: ## this list
 demo: build ## the whole job on this machine: embedded broker, real candidates, live verdicts
 	@bin/winnow demo
 
-build: native ## bin/winnow, with ONNX Runtime's library beside it
+build: native ## bin/winnow, with the libraries that it loads beside it
 	@mkdir -p bin
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/winnow ./cmd/winnow
-	@cp -u $(NATIVE)/libonnxruntime.so bin/
+	@cp -u $(NATIVE)/libonnxruntime.so $(NATIVE)/libwinnow_operators.so bin/
 
-test: prerequisites test-unit test-native test-training test-broker lint ## everything that CI runs
+test: prerequisites test-unit test-native test-providers test-training test-broker lint ## everything that CI runs
 
 # Every missing tool at once, before anything runs.
 prerequisites:
@@ -46,9 +48,13 @@ test-native: native ## a minute or two: the real model, tokenizer and commands, 
 	$(LIBRARY) go test -count=1 -race ./model/... ./cmd/...
 	$(LIBRARY) go test -count=1 -run MemoryIsFlat ./model/onnx # the race detector's own memory would hide a leak
 
-test-training: $(PYTHON)/.complete ## seconds: the graph builder, thresholds and data, without torch
+test-providers: native native-gpu ## seconds: the GPU build of ONNX Runtime where no GPU is, and every option that its providers know
+	@echo "== provider tests: the GPU build of ONNX Runtime"
+	WINNOW_ONNXRUNTIME=$(GPU)/libonnxruntime.so $(OPERATORS) go test -count=1 -tags gpulibrary -run GPULibrary ./model/onnx
+
+test-training: native $(PYTHON)/.complete ## seconds: the graph builder, thresholds and data, without torch
 	@echo "== training tests"
-	cd model/training && $(PYTHON)/bin/ruff format --check . ../../bench && $(PYTHON)/bin/ruff check . ../../bench && $(PYTHON)/bin/pytest -q -p no:cacheprovider
+	cd model/training && $(PYTHON)/bin/ruff format --check . ../../bench && $(PYTHON)/bin/ruff check . ../../bench && $(OPERATORS) $(PYTHON)/bin/pytest -q -p no:cacheprovider
 
 test-broker: build ## two minutes: two replicas against a real Apache Kafka broker, one of them killed
 	@echo "== broker tests: winnow run as processes against Apache Kafka"
@@ -62,10 +68,13 @@ lint: native $(PYTHON)/.complete ## formatting, golangci-lint, hadolint
 	@echo "== lint (the first run builds golangci-lint, about 3 minutes)"
 	@test -z "$$(gofmt -l .)" || { echo "error: not formatted, run gofmt -w on:"; gofmt -l .; exit 1; }
 	go tool -modfile=golangci-lint.mod golangci-lint run ./...
-	$(PYTHON)/bin/hadolint deploy/Dockerfile
+	$(PYTHON)/bin/hadolint deploy/Dockerfile deploy/Dockerfile.tensorrt
 
-native: ## the two native libraries, into the cache
+native: ## the three native libraries, into the cache
 	@model/native/build $(NATIVE)
+
+native-gpu: ## the GPU build of ONNX Runtime, 250 MB, into the cache
+	@model/native/fetch-gpu $(GPU)
 
 $(PYTHON)/.complete: $(REQUIREMENTS)
 	@python3 -c 'import ensurepip' || { echo "error: python3 with venv is missing: install it (Debian: python3-venv)"; exit 1; }

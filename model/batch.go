@@ -19,6 +19,11 @@ func (m *Manifest) NewBatch(pairs [][]int64) Batch {
 	for _, pair := range pairs {
 		length = max(length, len(pair))
 	}
+	return m.PadBatch(pairs, length)
+}
+
+// PadBatch pads pairs to length, which none of them exceeds. pairs must not be empty.
+func (m *Manifest) PadBatch(pairs [][]int64, length int) Batch {
 	batch := Batch{Rows: len(pairs), Length: length, IDs: make([]int64, 0, len(pairs)*length), Mask: make([]int64, len(pairs)*length)}
 	for row, pair := range pairs {
 		batch.IDs = append(batch.IDs, pair...)

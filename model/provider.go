@@ -12,3 +12,6 @@ func Providers() []string { return []string{TensorRT, CUDA, CPU} }
 
 // LibraryVariable is the environment variable that names the ONNX Runtime library to load.
 const LibraryVariable = "WINNOW_ONNXRUNTIME"
+
+// OperatorsVariable is the environment variable that names the library of the graphs' operators for the CPU.
+const OperatorsVariable = "WINNOW_OPERATORS"

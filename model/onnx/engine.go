@@ -1,14 +1,10 @@
 //go:build cgo
 
-// Package onnx scores batches with ONNX Runtime. It is one of the two packages that need cgo; the library itself is
-// loaded when an engine opens.
 package onnx
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -16,86 +12,74 @@ import (
 	"github.com/winnowgate/winnow/model"
 )
 
-// Config says where and how wide a graph runs.
-type Config struct {
-	Providers   []string // ladder of execution providers, tried in order
-	Require     string   // refuse to run on any other provider; "" accepts the whole ladder
-	Workers     int      // batches scored at once, a thread each on the CPU; 0: one a processor
-	BatchTokens int      // the largest Rows * Length of one batch
-}
-
 // Engine runs one graph on one provider. It is safe for concurrent use; at most Workers batches run at a time, and
 // further calls of Score wait.
 type Engine struct {
-	session  *ort.DynamicAdvancedSession
 	provider string
 	skipped  []Skipped
-	slots    chan *slot // the free ones
-	all      []*slot
+	warmed   []Warmed
+	lengths  []int
+	pad      int64
+	workers  chan *worker // the free ones
+	all      []*worker
 	closing  chan struct{}
 	close    sync.Once
 	closed   error
 }
 
-// Open loads the bundle's graph. The caller must Close the engine.
-func Open(bundle *model.Bundle, config Config) (*Engine, error) {
-	if config.Workers == 0 {
-		config.Workers = runtime.NumCPU()
+// Open climbs the ladder of providers. One works when it loads the bundle's graph, scores the largest batch of every
+// length that it will be given, and decides the probes like the CPU. The caller must Close the engine.
+func Open(ctx context.Context, bundle *model.Bundle, config Config) (*Engine, error) {
+	if err := config.Validate(&bundle.Manifest); err != nil {
+		return nil, err
 	}
+	config = config.complete(&bundle.Manifest)
 	if err := acquireEnvironment(); err != nil {
 		return nil, err
 	}
-	engine, err := open(bundle, config)
+	engine, skipped, err := climb(config.Providers, config.Require, func(providers []string) (*Engine, error) {
+		engine, err := open(ctx, bundle, config, providers)
+		if err != nil {
+			return nil, err
+		}
+		if err := prove(ctx, bundle, config, engine); err != nil {
+			return nil, errors.Join(err, engine.stop())
+		}
+		return engine, nil
+	})
 	if err != nil {
 		return nil, errors.Join(err, releaseEnvironment())
 	}
+	engine.skipped = skipped
 	return engine, nil
 }
 
-func open(bundle *model.Bundle, config Config) (*Engine, error) {
-	session, provider, skipped, err := climb(config.Providers, config.Require, func(providers []string) (*ort.DynamicAdvancedSession, error) {
-		return newSession(bundle.Graph, providers)
-	})
-	if err != nil {
+// open opens an engine on the first of providers and warms it up.
+func open(ctx context.Context, bundle *model.Bundle, config Config, providers []string) (*Engine, error) {
+	if err := checkArithmetic(providers[0], &bundle.Manifest); err != nil {
 		return nil, err
 	}
+	plan := config.layoutOf(providers[0])
+	at := place{digest: bundle.Digest, version: ort.GetVersion()}
+	return assemble(ctx, opener{graph: bundle.Graph, at: at, config: config, providers: providers}, plan, &bundle.Manifest)
+}
+
+func assemble(ctx context.Context, o opener, plan layout, manifest *model.Manifest) (*Engine, error) {
+	workers, err := hire(o, plan)
 	engine := &Engine{
-		session: session, provider: provider, skipped: skipped,
-		slots: make(chan *slot, config.Workers), closing: make(chan struct{}),
+		provider: o.providers[0], lengths: plan.lengths, pad: manifest.SpecialTokens.PAD, all: workers,
+		workers: make(chan *worker, len(workers)), closing: make(chan struct{}),
 	}
-	for range config.Workers {
-		slot, err := newSlot(config.BatchTokens)
-		if err != nil {
-			return nil, errors.Join(err, engine.destroy())
-		}
-		engine.all = append(engine.all, slot)
-		engine.slots <- slot
+	if err == nil {
+		err = engine.warm(ctx, manifest, o.config.BatchTokens)
+	}
+	if err != nil {
+		return nil, errors.Join(err, engine.dismiss())
+	}
+	for _, worker := range workers {
+		engine.workers <- worker
 	}
 	return engine, nil
-}
-
-func newSession(graph []byte, providers []string) (*ort.DynamicAdvancedSession, error) {
-	options, err := ort.NewSessionOptions()
-	if err != nil {
-		return nil, err
-	}
-	session, err := configured(options, graph, providers)
-	return session, errors.Join(err, options.Destroy())
-}
-
-func configured(options *ort.SessionOptions, graph []byte, providers []string) (*ort.DynamicAdvancedSession, error) {
-	if err := errors.Join(
-		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
-		// One thread a worker: two batches side by side outrun two threads that meet after every operator.
-		options.SetIntraOpNumThreads(1),
-		options.SetInterOpNumThreads(1),
-		// A memory pattern is planned for each input shape it sees and kept; batches come in hundreds of shapes.
-		options.SetMemPattern(false),
-		register(options, providers),
-	); err != nil {
-		return nil, err
-	}
-	return ort.NewDynamicAdvancedSessionWithONNXData(graph, []string{"input_ids", "attention_mask"}, []string{"logits"}, options)
 }
 
 // Provider returns the execution provider in use.
@@ -103,6 +87,10 @@ func (e *Engine) Provider() string { return e.provider }
 
 // Skipped returns the providers of the ladder that were tried first and do not work here.
 func (e *Engine) Skipped() []Skipped { return e.skipped }
+
+// Lengths returns what batches are padded to, ascending, and nil where any length will do. A batch that is cut to
+// BatchTokens by the length that it will have wastes the least.
+func (e *Engine) Lengths() []int { return e.lengths }
 
 // Workers returns how many batches run at a time.
 func (e *Engine) Workers() int { return len(e.all) }
@@ -114,9 +102,9 @@ func (e *Engine) Score(ctx context.Context, batch model.Batch) ([]model.Logits, 
 		return nil, model.ErrClosed
 	}
 	select {
-	case slot := <-e.slots:
-		defer func() { e.slots <- slot }()
-		logits, err := slot.score(ctx, e.session, batch)
+	case worker := <-e.workers:
+		defer func() { e.workers <- worker }()
+		logits, err := worker.score(ctx, batch, e.pad)
 		if err != nil && e.isClosing() {
 			return nil, model.ErrClosed
 		}
@@ -139,27 +127,26 @@ func (e *Engine) isClosing() bool {
 
 // Close stops running batches, waits for them, and frees all native memory. Calling it again returns the same result.
 func (e *Engine) Close() error {
-	e.close.Do(func() {
-		close(e.closing)
-		var problems []error
-		for _, slot := range e.all {
-			problems = append(problems, slot.options.Terminate())
-		}
-		for range e.all {
-			<-e.slots // no native code reads a slot's buffers once the slot is back
-		}
-		e.closed = errors.Join(append(problems, e.destroy(), releaseEnvironment())...)
-	})
+	e.close.Do(func() { e.closed = errors.Join(e.stop(), releaseEnvironment()) })
 	return e.closed
 }
 
-func (e *Engine) destroy() error {
+func (e *Engine) stop() error {
+	close(e.closing)
 	var problems []error
-	for _, slot := range e.all {
-		problems = append(problems, slot.destroy())
+	for _, worker := range e.all {
+		problems = append(problems, worker.slot.options.Terminate())
 	}
-	if err := e.session.Destroy(); err != nil {
-		problems = append(problems, fmt.Errorf("destroy session: %w", err))
+	for range e.all {
+		<-e.workers // no native code reads a worker's buffers once it is back
+	}
+	return errors.Join(append(problems, e.dismiss())...)
+}
+
+func (e *Engine) dismiss() error {
+	var problems []error
+	for _, worker := range e.all {
+		problems = append(problems, worker.dismiss())
 	}
 	return errors.Join(problems...)
 }

@@ -21,7 +21,7 @@ func cpu() Config { return Config{Providers: []string{model.CPU}, Workers: 2, Ba
 
 func openEngine(t *testing.T, bundle *model.Bundle, config Config) *Engine {
 	t.Helper()
-	engine, err := Open(bundle, config)
+	engine, err := Open(t.Context(), bundle, config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, engine.Close()) })
 	return engine
@@ -32,7 +32,11 @@ func tiny(t *testing.T) *model.Bundle {
 	t.Helper()
 	graph, err := os.ReadFile("testdata/tiny.onnx")
 	require.NoError(t, err)
-	return &model.Bundle{Graph: graph}
+	return &model.Bundle{Graph: graph, Digest: "tiny", Manifest: model.Manifest{
+		Labels: []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}, MaxTokens: 48, Arithmetic: model.FP32,
+		Calibration: model.Calibration{Temperature: 1}, Thresholds: model.Thresholds{Severe: 0.5, Review: 0.2},
+		SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: 3},
+	}}
 }
 
 type golden struct {
@@ -104,10 +108,10 @@ func TestEngine_StarterIsAsNearToItsCheckpointAsItSays(t *testing.T) {
 }
 
 func TestEngine_RefusesABatchThatDoesNotFitItsBuffers(t *testing.T) {
-	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 16})
+	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 48})
 	manifest := &model.Manifest{}
-	_, err := engine.Score(t.Context(), manifest.NewBatch([][]int64{make([]int64, 9), make([]int64, 9)}))
-	require.ErrorContains(t, err, "2 x 9 tokens exceeds the engine's 16")
+	_, err := engine.Score(t.Context(), manifest.NewBatch([][]int64{make([]int64, 25), make([]int64, 25)}))
+	require.ErrorContains(t, err, "2 x 25 tokens exceeds the engine's 48")
 	_, err = engine.Score(t.Context(), model.Batch{Rows: 2, Length: 2, IDs: make([]int64, 3), Mask: make([]int64, 4)})
 	require.ErrorContains(t, err, "holds 3 ids")
 	_, err = engine.Score(t.Context(), model.Batch{})
@@ -116,7 +120,7 @@ func TestEngine_RefusesABatchThatDoesNotFitItsBuffers(t *testing.T) {
 
 // Native code that fails (an id beyond the vocabulary) is an error of that batch, and the slot serves the next one.
 func TestEngine_ABatchThatFailsLeavesTheEngineWorking(t *testing.T) {
-	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 16})
+	engine := openEngine(t, tiny(t), Config{Providers: []string{model.CPU}, Workers: 1, BatchTokens: 48})
 	manifest := &model.Manifest{}
 	_, err := engine.Score(t.Context(), manifest.NewBatch([][]int64{{1, 40_000, 2}}))
 	require.Error(t, err)
@@ -144,7 +148,7 @@ func TestEngine_ACancelledRunLeavesTheSlotClean(t *testing.T) {
 func TestEngine_CloseStopsRunningBatches(t *testing.T) {
 	bundle, err := model.Open(model.Starter)
 	require.NoError(t, err)
-	engine, err := Open(bundle, cpu())
+	engine, err := Open(t.Context(), bundle, cpu())
 	require.NoError(t, err)
 	rows := make([][]int64, 8)
 	for i := range rows {
@@ -189,19 +193,21 @@ func TestOpen_FallsBackDownTheLadderAndSaysWhy(t *testing.T) {
 func TestOpen_ARequiredProviderIsNotReplaced(t *testing.T) {
 	config := cpu()
 	config.Providers, config.Require = model.Providers(), model.TensorRT
-	_, err := Open(tiny(t), config)
+	_, err := Open(t.Context(), tiny(t), config)
 	require.ErrorContains(t, err, "tensorrt")
 }
 
 func TestOpen_AGraphThatIsNoneIsAnError(t *testing.T) {
-	_, err := Open(&model.Bundle{Graph: []byte("nonsense")}, cpu())
+	bundle := tiny(t)
+	bundle.Graph = []byte("nonsense")
+	_, err := Open(t.Context(), bundle, cpu())
 	require.ErrorContains(t, err, "no execution provider works")
 }
 
 func TestOpen_NamesTheLibraryThatDoesNotExist(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	t.Setenv(model.LibraryVariable, missing)
-	_, err := Open(tiny(t), cpu())
+	_, err := Open(t.Context(), tiny(t), cpu())
 	require.ErrorContains(t, err, missing)
 	require.ErrorContains(t, err, model.LibraryVariable)
 }

@@ -14,7 +14,10 @@ import (
 	"github.com/winnowgate/winnow/model"
 )
 
-const libraryName = "libonnxruntime.so"
+const (
+	libraryName   = "libonnxruntime.so"
+	operatorsName = "libwinnow_operators.so"
+)
 
 // findLibrary returns LibraryVariable's value, else the library beside the executable, else the plain name, which leaves
 // the search to the system's loader.
@@ -25,15 +28,40 @@ func findLibrary() (string, error) {
 		}
 		return path, nil
 	}
-	if executable, err := os.Executable(); err == nil {
-		if resolved, err := filepath.EvalSymlinks(executable); err == nil {
-			beside := filepath.Join(filepath.Dir(resolved), libraryName)
-			if _, err := os.Stat(beside); err == nil {
-				return beside, nil
-			}
-		}
+	if path, ok := besideExecutable(libraryName); ok {
+		return path, nil
 	}
 	return libraryName, nil
+}
+
+// findOperators returns OperatorsVariable's value, else the library beside ONNX Runtime's or beside the executable.
+func findOperators() (string, error) {
+	path := os.Getenv(model.OperatorsVariable)
+	if path == "" {
+		if runtime := os.Getenv(model.LibraryVariable); runtime != "" {
+			path = filepath.Join(filepath.Dir(runtime), operatorsName)
+		} else if beside, ok := besideExecutable(operatorsName); ok {
+			path = beside
+		}
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("the operators for the CPU (%q): %w: set %s to the path of %s, or put it beside %s (make build does)", path, err, model.OperatorsVariable, operatorsName, libraryName)
+	}
+	return path, nil
+}
+
+func besideExecutable(name string) (string, bool) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", false
+	}
+	resolved, err := filepath.EvalSymlinks(executable)
+	if err != nil {
+		return "", false
+	}
+	beside := filepath.Join(filepath.Dir(resolved), name)
+	_, err = os.Stat(beside)
+	return beside, err == nil
 }
 
 // environment counts the engines that share the one ONNX Runtime environment a process may have: the binding keeps it in

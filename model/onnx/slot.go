@@ -43,17 +43,20 @@ func (s *slot) destroy() error {
 	return s.options.Destroy()
 }
 
-func (s *slot) score(ctx context.Context, session *ort.DynamicAdvancedSession, batch model.Batch) ([]model.Logits, error) {
+// score runs batch in session, each row padded to length.
+func (s *slot) score(ctx context.Context, session *ort.DynamicAdvancedSession, batch model.Batch, length int, pad int64) ([]model.Logits, error) {
 	size := batch.Rows * batch.Length
 	if size == 0 || len(batch.IDs) != size || len(batch.Mask) != size {
 		return nil, fmt.Errorf("batch of %d x %d tokens holds %d ids and %d mask values", batch.Rows, batch.Length, len(batch.IDs), len(batch.Mask))
 	}
-	if size > len(s.ids) {
-		return nil, fmt.Errorf("batch of %d x %d tokens exceeds the engine's %d", batch.Rows, batch.Length, len(s.ids))
+	if batch.Rows*length > len(s.ids) {
+		return nil, fmt.Errorf("batch of %d x %d tokens exceeds the engine's %d", batch.Rows, length, len(s.ids))
 	}
-	copy(s.ids, batch.IDs)
-	copy(s.mask, batch.Mask)
-	if err := s.run(ctx, session, int64(batch.Rows), int64(batch.Length)); err != nil {
+	for row := range batch.Rows {
+		widen(s.ids[row*length:][:length], batch.IDs[row*batch.Length:][:batch.Length], pad)
+		widen(s.mask[row*length:][:length], batch.Mask[row*batch.Length:][:batch.Length], 0)
+	}
+	if err := s.run(ctx, session, int64(batch.Rows), int64(length)); err != nil {
 		return nil, err
 	}
 	logits := make([]model.Logits, batch.Rows)
@@ -61,6 +64,13 @@ func (s *slot) score(ctx context.Context, session *ort.DynamicAdvancedSession, b
 		logits[row] = model.Logits(s.logits[row*int(labels):])
 	}
 	return logits, nil
+}
+
+// widen copies values to the start of wide and fills the rest.
+func widen(wide, values []int64, filling int64) {
+	for i := copy(wide, values); i < len(wide); i++ {
+		wide[i] = filling
+	}
 }
 
 func (s *slot) run(ctx context.Context, session *ort.DynamicAdvancedSession, rows, length int64) (err error) {

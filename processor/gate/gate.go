@@ -30,15 +30,19 @@ type Scorer interface {
 	Score(ctx context.Context, batch model.Batch) ([]model.Logits, error)
 	Workers() int
 	Provider() string
+	// Lengths lists, ascending, the lengths that batches must be padded to; none: any length will do.
+	Lengths() []int
 }
 
 // Config bounds the gate's batches and memory.
 type Config struct {
-	BatchTokens  int // padded tokens of one batch
-	CacheEntries int // pairs whose scores are remembered; 0: none
+	BatchTokens   int // padded tokens of one batch
+	PendingTokens int // padded tokens that may wait for a batch; beyond, Judge tokenizes no further
+	CacheEntries  int // pairs whose scores are remembered; 0: none
 }
 
-// Gate judges placements with one model and one policy. It is safe for concurrent use.
+// Gate judges placements with one model and one policy. It is safe for concurrent use; the pairs of concurrent calls share
+// batches.
 type Gate struct {
 	manifest  *model.Manifest
 	tokenizer Tokenizer
@@ -47,22 +51,36 @@ type Gate struct {
 	config    Config
 	cache     *cache
 	metrics   *metrics
-	scoredAt  atomic.Int64 // Unix nanoseconds of the last batch
+	scheduler *scheduler
+	running   chan struct{} // a token a batch that the scorer runs
+	scoredAt  atomic.Int64  // Unix nanoseconds of the last batch
 }
 
-// New returns a gate over the bundle's model. The caller keeps ownership of tokenizer and scorer.
+// New returns a gate over the bundle's model. The caller keeps ownership of tokenizer and scorer, and must Close the gate
+// before either.
 func New(bundle *model.Bundle, tokenizer Tokenizer, scorer Scorer, policy judge.Policy, config Config, registerer prometheus.Registerer) (*Gate, error) {
 	if config.BatchTokens < bundle.Manifest.MaxTokens {
-		return nil, fmt.Errorf("batch_tokens is %d, below the %d tokens that one pair may have", config.BatchTokens, bundle.Manifest.MaxTokens)
+		return nil, fmt.Errorf("gate.batch_tokens is %d, below the %d tokens that one pair may have", config.BatchTokens, bundle.Manifest.MaxTokens)
+	}
+	if config.PendingTokens < config.BatchTokens {
+		return nil, fmt.Errorf("gate.pending_tokens is %d, below the %d of gate.batch_tokens", config.PendingTokens, config.BatchTokens)
 	}
 	if err := policy.Validate(); err != nil {
 		return nil, err
 	}
-	return &Gate{
+	g := &Gate{
 		manifest: &bundle.Manifest, tokenizer: tokenizer, scorer: scorer, policy: policy, config: config,
-		cache: newCache(bundle.Digest, config.CacheEntries), metrics: newMetrics(registerer),
-	}, nil
+		cache: newCache(bundle.Digest, config.CacheEntries), running: make(chan struct{}, scorer.Workers()),
+	}
+	pending := newPending(scorer.Lengths(), bundle.Manifest.MaxTokens)
+	// One batch more than the scorer runs is padded and ready, so that no worker waits for memory to be filled.
+	g.scheduler = newScheduler(scorer.Workers()+1, pending, config.BatchTokens, config.PendingTokens, g.scoreBatch)
+	g.metrics = newMetrics(registerer, scorer.Workers(), g.scheduler)
+	return g, nil
 }
+
+// Close stops scoring; calls of Judge that still wait return model.ErrClosed.
+func (g *Gate) Close() { g.scheduler.close() }
 
 // Policy returns the policy in force.
 func (g *Gate) Policy() judge.Policy { return g.policy }
@@ -79,20 +97,49 @@ type Outcome struct {
 	Err     error
 }
 
-// Judge decides every candidate, in order. An error means that nothing was decided: ctx ended, or the engine is closed.
+// Judge decides every candidate, in order. An error means that nothing was decided: ctx ended, or the gate or its engine is
+// closed.
 func (g *Gate) Judge(ctx context.Context, candidates []schema.Candidate) ([]Outcome, error) {
 	plan := measured(g.metrics.plan, func() plan { return newPlan(candidates) })
 	scores := g.recall(plan.pairs)
-	started := time.Now()
-	items := g.tokenize(plan.pairs, scores)
-	g.metrics.tokenize.Observe(time.Since(started).Seconds())
-	started = time.Now()
-	if err := g.infer(ctx, items, scores); err != nil {
+	if err := g.infer(ctx, plan.pairs, scores); err != nil {
 		return nil, err
 	}
-	g.metrics.infer.Observe(time.Since(started).Seconds())
-	g.remember(items, plan.pairs, scores)
 	return measured(g.metrics.judge, func() []Outcome { return g.judge(candidates, plan, scores) }), nil
+}
+
+// infer scores the pairs without a known score. Tokenizing and scoring overlap: the first pairs are being scored while the
+// rest is tokenized.
+func (g *Gate) infer(ctx context.Context, pairs []pair, scores []score) error {
+	started := time.Now()
+	request := g.scheduler.open(scores)
+	known := make([]bool, len(scores))
+	for i := range scores {
+		known[i] = scores[i].known
+	}
+	var tokenizing time.Duration
+	themes := map[string]side{}
+	for start := 0; start < len(pairs); start += tokenizedAtOnce {
+		tokenized := time.Now()
+		end := min(start+tokenizedAtOnce, len(pairs))
+		items := g.tokenize(pairs, start, end, themes, known, scores)
+		tokenizing += time.Since(tokenized)
+		if err := g.scheduler.add(ctx, request, items); err != nil {
+			g.scheduler.abandon(request, err)
+			return err
+		}
+	}
+	g.metrics.tokenize.Observe(tokenizing.Seconds())
+	if err := g.scheduler.wait(ctx, request); err != nil {
+		return err
+	}
+	g.metrics.infer.Observe(time.Since(started).Seconds())
+	for i, pair := range pairs {
+		if scores[i].known && !known[i] {
+			g.cache.add(pair, scores[i].logits)
+		}
+	}
+	return nil
 }
 
 // score is what is known of one distinct pair.
@@ -110,14 +157,6 @@ func (g *Gate) recall(pairs []pair) []score {
 		}
 	}
 	return scores
-}
-
-func (g *Gate) remember(items []item, pairs []pair, scores []score) {
-	for _, item := range items {
-		if scores[item.pair].known {
-			g.cache.add(pairs[item.pair], scores[item.pair].logits)
-		}
-	}
 }
 
 func (g *Gate) judge(candidates []schema.Candidate, plan plan, scores []score) []Outcome {

@@ -54,6 +54,7 @@ type hashing struct {
 
 func (*hashing) Workers() int     { return 2 }
 func (*hashing) Provider() string { return "test" }
+func (*hashing) Lengths() []int   { return nil }
 
 func (h *hashing) Score(ctx context.Context, batch model.Batch) ([]model.Logits, error) {
 	h.mu.Lock()
@@ -100,9 +101,16 @@ var bundle = &model.Bundle{Digest: "0123456789abcdef", Manifest: model.Manifest{
 	SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: unknown}, Calibration: model.Calibration{Temperature: 20},
 }}
 
-func newGate(t require.TestingT, scorer Scorer, config Config) *Gate {
+type tester interface {
+	require.TestingT
+	Cleanup(func())
+}
+
+func newGate(t tester, scorer Scorer, config Config) *Gate {
+	config.PendingTokens = max(config.PendingTokens, config.BatchTokens)
 	gate, err := New(bundle, words{}, scorer, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, config, prometheus.NewRegistry())
 	require.NoError(t, err)
+	t.Cleanup(gate.Close)
 	return gate
 }
 
@@ -151,28 +159,6 @@ func TestJudge_EveryProductGetsItsOwnScore(t *testing.T) {
 // requireSame compares verdicts; NaN, which equals nothing, is compared as text.
 func requireSame(t *rapid.T, want, got judge.Verdict) {
 	require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got))
-}
-
-func TestCut_KeepsTheBudgetAndEveryItemOnce(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		lengths := rapid.SliceOfN(rapid.IntRange(1, 40), 0, 60).Draw(t, "lengths")
-		budget := rapid.IntRange(1, 200).Draw(t, "budget")
-		items := make([]item, len(lengths))
-		for i, length := range lengths {
-			items[i] = item{pair: i, ids: make([]int64, length)}
-		}
-		seen := map[int]bool{}
-		for _, batch := range cut(items, budget) {
-			longest := 0
-			for _, item := range batch {
-				require.False(t, seen[item.pair])
-				seen[item.pair] = true
-				longest = max(longest, len(item.ids))
-			}
-			require.True(t, len(batch) == 1 || len(batch)*longest <= budget)
-		}
-		require.Len(t, seen, len(items))
-	})
 }
 
 func TestJudge_ScoresADistinctPairOnce(t *testing.T) {
@@ -229,6 +215,7 @@ type short struct{}
 
 func (short) Workers() int     { return 1 }
 func (short) Provider() string { return "test" }
+func (short) Lengths() []int   { return nil }
 func (short) Score(context.Context, model.Batch) ([]model.Logits, error) {
 	return nil, nil
 }
@@ -289,6 +276,8 @@ func TestJudge_AClosedEngineDecidesNothing(t *testing.T) {
 func TestNew_RefusesABudgetBelowOnePair(t *testing.T) {
 	_, err := New(bundle, words{}, &hashing{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, Config{BatchTokens: 15}, prometheus.NewRegistry())
 	require.ErrorContains(t, err, "batch_tokens is 15, below the 16 tokens")
+	_, err = New(bundle, words{}, &hashing{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, Config{BatchTokens: 32, PendingTokens: 31}, prometheus.NewRegistry())
+	require.ErrorContains(t, err, "gate.pending_tokens is 31, below the 32 of gate.batch_tokens")
 }
 
 // No theme and title may be moved between the two parts of the key: "ab"+"c" is not "a"+"bc".

@@ -6,46 +6,46 @@ import "errors"
 // longer than the model reads. What it would not see must not pass for harmless.
 var errUnreadable = errors.New("the model can't read this text")
 
-// item is a tokenized pair that waits for its score.
-type item struct {
-	pair int // index into the plan's pairs
-	ids  []int64
+// tokenizedAtOnce is how many pairs are tokenized before they are handed over to be scored: some batches' worth, in a few
+// milliseconds.
+const tokenizedAtOnce = 256
+
+// side is one side of a pair, tokenized.
+type side struct {
+	ids []int64
+	err error
 }
 
-// tokenize encodes the pairs without a known score, each theme once. A pair that can't be encoded gets its error.
-func (g *Gate) tokenize(pairs []pair, scores []score) []item {
-	type side struct {
-		ids []int64
-		err error
-	}
-	encode := func(text string) side {
-		ids, err := g.tokenizer.Encode(text)
-		if err == nil && !g.manifest.Readable(ids) {
-			err = errUnreadable
-		}
-		return side{ids, err}
-	}
-	themes := map[string]side{}
-	items := make([]item, 0, len(pairs))
-	for i, pair := range pairs {
-		if scores[i].known {
+// tokenize encodes pairs[start:end] without a known score, each theme once. A pair that can't be encoded gets its error.
+func (g *Gate) tokenize(pairs []pair, start, end int, themes map[string]side, known []bool, scores []score) []item {
+	items := make([]item, 0, end-start)
+	for i, pair := range pairs[start:end] {
+		i += start
+		if known[i] {
 			continue
 		}
 		theme, ok := themes[pair.theme]
 		if !ok {
-			theme = encode(pair.theme)
+			theme = g.encode(pair.theme)
 			themes[pair.theme] = theme
 		}
-		title := encode(pair.title)
-		if err := errors.Join(theme.err, title.err); err != nil {
+		title := g.encode(pair.title)
+		switch err := errors.Join(theme.err, title.err); {
+		case err != nil:
 			scores[i].err = err
-			continue
-		}
-		if !g.manifest.Fits(theme.ids, title.ids) {
+		case !g.manifest.Fits(theme.ids, title.ids):
 			scores[i].err = errUnreadable
-			continue
+		default:
+			items = append(items, item{pair: i, ids: g.manifest.JoinPair(theme.ids, title.ids)})
 		}
-		items = append(items, item{pair: i, ids: g.manifest.JoinPair(theme.ids, title.ids)})
 	}
 	return items
+}
+
+func (g *Gate) encode(text string) side {
+	ids, err := g.tokenizer.Encode(text)
+	if err == nil && !g.manifest.Readable(ids) {
+		err = errUnreadable
+	}
+	return side{ids, err}
 }

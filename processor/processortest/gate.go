@@ -42,8 +42,9 @@ func Gate(t *testing.T) *gate.Gate {
 		SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, UNK: 3}, Calibration: model.Calibration{Temperature: 1},
 	}}
 	built, err := gate.New(bundle, titles{}, titles{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.1},
-		gate.Config{BatchTokens: 1024}, prometheus.NewRegistry())
+		gate.Config{BatchTokens: 1024, PendingTokens: 16_384}, prometheus.NewRegistry())
 	require.NoError(t, err)
+	t.Cleanup(built.Close)
 	return built
 }
 
@@ -63,6 +64,7 @@ func (titles) Encode(text string) ([]int64, error) {
 
 func (titles) Workers() int     { return 2 }
 func (titles) Provider() string { return "test" }
+func (titles) Lengths() []int   { return nil }
 
 func (titles) Score(_ context.Context, batch model.Batch) ([]model.Logits, error) {
 	logits := make([]model.Logits, batch.Rows)

@@ -29,8 +29,8 @@ type Engine struct {
 	scorer    *onnx.Engine
 }
 
-// OpenEngine verifies the bundle, loads it, and scores one pair, so that whatever is wrong with it shows now. The caller
-// must Close the engine.
+// OpenEngine verifies the bundle, loads it, warms it up and judges one candidate, so that whatever is wrong with it shows
+// now. The caller must Close the engine.
 func OpenEngine(ctx context.Context, settings config.Config, logger *zap.Logger, registerer prometheus.Registerer) (*Engine, error) {
 	bundle, err := model.Open(settings.Model.Bundle)
 	if err != nil {
@@ -47,17 +47,17 @@ func (e *Engine) open(ctx context.Context, settings config.Config, logger *zap.L
 	if e.tokenizer, err = tokenize.Open(e.Bundle.Tokenizer); err != nil {
 		return fmt.Errorf("bundle %s: %w", e.Bundle.ID(), err)
 	}
-	if e.scorer, err = onnx.Open(e.Bundle, onnx.Config{
-		Providers: settings.Model.Providers, Require: settings.Model.Require,
-		Workers: settings.Model.Workers, BatchTokens: settings.Gate.BatchTokens,
-	}); err != nil {
+	if e.scorer, err = e.openScorer(ctx, settings); err != nil {
 		return fmt.Errorf("bundle %s: %w", e.Bundle.ID(), err)
 	}
 	for _, skipped := range e.scorer.Skipped() {
 		logger.Info("execution provider not available", zap.String("provider", skipped.Provider), zap.Error(skipped.Err))
 	}
+	for _, warmed := range e.scorer.Warmed() {
+		logger.Info("warmed up", zap.String("provider", e.scorer.Provider()), zap.Int("rows", warmed.Rows), zap.Int("length", warmed.Length), zap.Float64("seconds", warmed.Duration.Seconds()))
+	}
 	if e.Gate, err = gate.New(e.Bundle, e.tokenizer, e.scorer, policyOf(settings.Policy, e.Bundle), gate.Config{
-		BatchTokens: settings.Gate.BatchTokens, CacheEntries: settings.Gate.CacheEntries,
+		BatchTokens: settings.Gate.BatchTokens, PendingTokens: settings.Gate.PendingTokens, CacheEntries: settings.Gate.CacheEntries,
 	}, registerer); err != nil {
 		return &config.InvalidError{Err: err}
 	}
@@ -71,6 +71,47 @@ func (e *Engine) open(ctx context.Context, settings config.Config, logger *zap.L
 	logger.Info("model loaded", zap.String("model", e.Bundle.ID()), zap.String("provider", e.scorer.Provider()),
 		zap.Int("workers", e.scorer.Workers()), zap.String("policy", e.Gate.Policy().Version()))
 	return nil
+}
+
+func (e *Engine) openScorer(ctx context.Context, settings config.Config) (*onnx.Engine, error) {
+	probes, err := e.probes()
+	if err != nil {
+		return nil, err
+	}
+	wanted := onnx.Config{
+		Providers: settings.Model.Providers, Require: settings.Model.Require,
+		Workers: settings.Model.Workers, Threads: settings.Model.Threads, BatchTokens: settings.Gate.BatchTokens,
+		Probes: probes, Profile: settings.Model.Profile,
+		Device: settings.Model.Device, Precision: settings.Model.Precision, Buckets: settings.Model.Buckets,
+		WorkspaceBytes: settings.Model.WorkspaceBytes, EngineCache: settings.Model.EngineCache,
+		TensorRTOptions: settings.Model.TensorRTOptions, CUDAOptions: settings.Model.CUDAOptions,
+	}
+	if err := wanted.Validate(&e.Bundle.Manifest); err != nil {
+		return nil, &config.InvalidError{Err: err}
+	}
+	return onnx.Open(ctx, e.Bundle, wanted)
+}
+
+// probes returns the pairs on which a provider proves that it decides like the CPU, as the bundle's tokenizer reads them.
+func (e *Engine) probes() ([][]int64, error) {
+	texts, err := model.Probes()
+	if err != nil {
+		return nil, err
+	}
+	manifest := &e.Bundle.Manifest
+	pairs := make([][]int64, 0, len(texts))
+	for _, text := range texts {
+		theme, err := e.tokenizer.Encode(text.Theme)
+		if err != nil {
+			return nil, fmt.Errorf("probe %q: %w", text.Theme, err)
+		}
+		title, err := e.tokenizer.Encode(text.Title)
+		if err != nil {
+			return nil, fmt.Errorf("probe %q: %w", text.Title, err)
+		}
+		pairs = append(pairs, manifest.JoinPair(theme, title))
+	}
+	return pairs, nil
 }
 
 func policyOf(settings config.Policy, bundle *model.Bundle) judge.Policy {
@@ -87,9 +128,12 @@ func policyOf(settings config.Policy, bundle *model.Bundle) judge.Policy {
 	return policy
 }
 
-// Close frees the native memory: first the scorer, which stops what runs, then the tokenizer.
+// Close stops scoring and frees the native memory, the scorer's and then the tokenizer's.
 func (e *Engine) Close() error {
 	var problems []error
+	if e.Gate != nil {
+		e.Gate.Close()
+	}
 	if e.scorer != nil {
 		problems = append(problems, e.scorer.Close())
 	}

@@ -124,8 +124,9 @@ func requireMetrics(t *testing.T, exposition string) {
 	}
 	require.Equal(t, []string{
 		"winnow_dead_letters_total counter", "winnow_finish_seconds histogram", "winnow_finishes_total counter",
-		"winnow_gate_batch_pairs histogram", "winnow_gate_padded_tokens_total counter", "winnow_gate_pairs_total counter",
-		"winnow_gate_stage_seconds histogram", "winnow_gate_tokens_total counter", "winnow_poll_records histogram",
+		"winnow_gate_batch_pairs histogram", "winnow_gate_busy_seconds_total counter", "winnow_gate_padded_tokens_total counter",
+		"winnow_gate_pairs_total counter", "winnow_gate_pending_tokens gauge", "winnow_gate_stage_seconds histogram",
+		"winnow_gate_tokens_total counter", "winnow_gate_workers gauge", "winnow_poll_records histogram",
 		"winnow_record_age_seconds histogram", "winnow_verdicts_total counter",
 	}, names)
 }

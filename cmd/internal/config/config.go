@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -74,13 +75,41 @@ type Model struct {
 	Bundle    string   `yaml:"bundle" env:"BUNDLE"` // starter, or a folder
 	Providers []string `yaml:"providers" env:"PROVIDERS"`
 	Require   string   `yaml:"require" env:"REQUIRE"` // refuse any other provider
-	Workers   int      `yaml:"workers" env:"WORKERS"` // batches scored at once; 0: one a processor
+	Workers   int      `yaml:"workers" env:"WORKERS"` // batches scored at once; 0: two on a GPU, on the CPU one a processor
+	Threads   int      `yaml:"threads" env:"THREADS"` // of one worker on the CPU; 0: 1
+	Profile   string   `yaml:"profile" env:"PROFILE"` // what the names of ONNX Runtime's profiles start with; "": none
+
+	Device          int               `yaml:"device" env:"DEVICE"`       // the GPU's number
+	Precision       string            `yaml:"precision" env:"PRECISION"` // of TensorRT
+	Buckets         []int             `yaml:"buckets" env:"BUCKETS"`     // lengths that TensorRT pads to; empty: from 16 to the bundle's longest pair
+	WorkspaceBytes  int               `yaml:"workspace_bytes" env:"WORKSPACE_BYTES"`
+	EngineCache     string            `yaml:"engine_cache" env:"ENGINE_CACHE"` // a folder; "": in the user's cache folder
+	TensorRTOptions map[string]string `yaml:"tensorrt_options" env:"TENSORRT_OPTIONS" envSeparator:";" envKeyValSeparator:"="`
+	CUDAOptions     map[string]string `yaml:"cuda_options" env:"CUDA_OPTIONS" envSeparator:";" envKeyValSeparator:"="`
+}
+
+// validate leaves what depends on the bundle, and the providers' own options, to whoever opens it.
+func (m *Model) validate(check func(ok bool, format string, values ...any), within func(key string, value, low, high int)) {
+	check(m.Bundle != "", "model.bundle is empty, must be starter or a folder")
+	check(len(m.Providers) > 0, "model.providers is empty, must list some of %v", model.Providers())
+	for _, provider := range m.Providers {
+		check(slices.Contains(model.Providers(), provider), "model.providers holds %q, must be some of %v", provider, model.Providers())
+	}
+	check(m.Require == "" || slices.Contains(m.Providers, m.Require), "model.require is %q, must be empty or one of model.providers %v", m.Require, m.Providers)
+	processors := runtime.GOMAXPROCS(0) // what a container's limit leaves of the machine's
+	within("model.workers", m.Workers, 0, processors)
+	within("model.threads", m.Threads, 0, processors)
+	check(m.Workers*m.Threads <= processors || max(m.Workers, m.Threads) > processors, "model.workers is %d and model.threads is %d, their product must be at most the %d processors", m.Workers, m.Threads, processors)
+	within("model.device", m.Device, 0, 63)
+	check(slices.Contains(model.Precisions(), m.Precision), "model.precision is %q, must be one of %v", m.Precision, model.Precisions())
+	within("model.workspace_bytes", m.WorkspaceBytes, 0, 1<<40)
 }
 
 // Gate bounds batches and the memory of scores.
 type Gate struct {
-	BatchTokens  int `yaml:"batch_tokens" env:"BATCH_TOKENS"`
-	CacheEntries int `yaml:"cache_entries" env:"CACHE_ENTRIES"`
+	BatchTokens   int `yaml:"batch_tokens" env:"BATCH_TOKENS"`
+	PendingTokens int `yaml:"pending_tokens" env:"PENDING_TOKENS"` // that wait for a batch, of all lanes
+	CacheEntries  int `yaml:"cache_entries" env:"CACHE_ENTRIES"`
 }
 
 // Policy says when a placement may be shown; thresholds of 0 are the bundle's.
@@ -113,9 +142,13 @@ func Default() Config {
 			Review: "placements.review", DeadLetter: "placements.dead-letter",
 		},
 		Limits: schema.DefaultLimits(),
-		Model:  Model{Bundle: "starter", Providers: model.Providers()},
+		Model: Model{
+			Bundle: "starter", Providers: model.Providers(), Precision: model.FP16,
+			Buckets: []int{}, TensorRTOptions: map[string]string{}, CUDAOptions: map[string]string{},
+		},
 		// 1,024 tokens are some 60 pairs; 4,096 were slower on the processor it was measured on. 16,384 scores take some MB and reach beyond several polls of all lanes.
-		Gate:   Gate{BatchTokens: 1024, CacheEntries: 16_384},
+		// 262,144 pending tokens are some 16,000 pairs and 2 MB of ids.
+		Gate:   Gate{BatchTokens: 1024, PendingTokens: 262_144, CacheEntries: 16_384},
 		Policy: Policy{MinProducts: 3, PruneWeak: true, MaxDeadLetterShare: 0.5},
 		Admin:  Admin{Listen: "127.0.0.1:8080"},
 		Log:    Log{Level: "info"},
@@ -159,7 +192,7 @@ func override(config *Config, environment []string) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	known := map[string]bool{model.LibraryVariable: true}
+	known := map[string]bool{model.LibraryVariable: true, model.OperatorsVariable: true}
 	for _, param := range params {
 		known[param.Key] = true
 	}
@@ -217,14 +250,9 @@ func (c *Config) Validate() error {
 		names[topic.Name] = true
 	}
 	part("limits", c.Limits.Validate())
-	check(c.Model.Bundle != "", "model.bundle is empty, must be starter or a folder")
-	check(len(c.Model.Providers) > 0, "model.providers is empty, must list some of %v", model.Providers())
-	for _, provider := range c.Model.Providers {
-		check(slices.Contains(model.Providers(), provider), "model.providers holds %q, must be some of %v", provider, model.Providers())
-	}
-	check(c.Model.Require == "" || slices.Contains(c.Model.Providers, c.Model.Require), "model.require is %q, must be empty or one of model.providers %v", c.Model.Require, c.Model.Providers)
-	within("model.workers", c.Model.Workers, 0, 1024)
+	c.Model.validate(check, within)
 	within("gate.batch_tokens", c.Gate.BatchTokens, 1, 1<<20)
+	within("gate.pending_tokens", c.Gate.PendingTokens, c.Gate.BatchTokens, 1<<30)
 	within("gate.cache_entries", c.Gate.CacheEntries, 0, 1<<26)
 	within("policy.min_products", c.Policy.MinProducts, 1, c.Limits.Products)
 	share := func(key string, value float64) {

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,7 +66,7 @@ func TestValidate_ReportsEveryProblem(t *testing.T) {
 kafka: {brokers: [nohost], group: "", delivery: sometimes, lanes: 0, poll_records: 0, sasl: {mechanism: kerberos}}
 topics: {approved: "a b", review: placements.candidates}
 limits: {record_bytes: 0}
-model: {bundle: "", providers: [npu], require: cuda, workers: -1}
+model: {bundle: "", providers: [npu], require: cuda, workers: -1, threads: 4096, device: -1, precision: int4, workspace_bytes: -1}
 gate: {batch_tokens: 0, cache_entries: -1}
 policy: {min_products: 0, severe_threshold: 2, review_threshold: -1, max_dead_letter_share: 7}
 admin: {listen: nowhere}
@@ -75,12 +77,44 @@ log: {level: loud}
 		"kafka.lanes is 0, must be 1 to 64", "kafka.poll_records is 0", `kafka.sasl: mechanism is "kerberos"`,
 		`topics.approved is "a b"`, `topics.review is "placements.candidates", which another topic is called already`,
 		"limits: record_bytes is 0, must be at least 1", "model.bundle is empty", `model.providers holds "npu", must be some of [tensorrt cuda cpu]`,
-		`model.require is "cuda", must be empty or one of model.providers [npu]`, "model.workers is -1, must be 0 to 1024",
+		`model.require is "cuda", must be empty or one of model.providers [npu]`, fmt.Sprintf("model.workers is -1, must be 0 to %d", runtime.GOMAXPROCS(0)),
+		fmt.Sprintf("model.threads is 4096, must be 0 to %d", runtime.GOMAXPROCS(0)), "model.device is -1, must be 0 to 63",
+		`model.precision is "int4", must be one of [fp16 bf16 fp32]`, "model.workspace_bytes is -1, must be 0 to 1099511627776",
 		"gate.batch_tokens is 0", "gate.cache_entries is -1", "policy.min_products is 0", "policy.severe_threshold is 2, must be 0 to 1",
 		"policy.review_threshold is -1", "policy.max_dead_letter_share is 7", `admin.listen is "nowhere", must be host:port`, `log.level is "loud"`,
 	} {
 		require.ErrorContains(t, err, says)
 	}
+}
+
+// Workers and threads share the processors; more of them only wait for each other.
+func TestValidate_WorkersTimesThreadsFitTheProcessors(t *testing.T) {
+	processors := runtime.GOMAXPROCS(0)
+	settings := Default()
+	settings.Model.Workers, settings.Model.Threads = processors, 1
+	require.NoError(t, settings.Validate())
+	settings.Model.Workers, settings.Model.Threads = 1, processors
+	require.NoError(t, settings.Validate())
+	settings.Model.Workers, settings.Model.Threads = processors+1, 0
+	require.ErrorContains(t, settings.Validate(), fmt.Sprintf("model.workers is %d, must be 0 to %d", processors+1, processors))
+	runtime.GOMAXPROCS(2) // the product can only be wrong where there are two
+	defer runtime.GOMAXPROCS(processors)
+	settings.Model.Workers, settings.Model.Threads = 2, 2
+	require.ErrorContains(t, settings.Validate(), "model.workers is 2 and model.threads is 2, their product must be at most the 2 processors")
+}
+
+// A provider's options are a map: in the file as one, in the environment as name=value;name=value.
+func TestLoad_ReadsProviderOptionsAndBuckets(t *testing.T) {
+	path := file(t, "model: {buckets: [32, 128], tensorrt_options: {trt_builder_optimization_level: \"5\"}}\n")
+	settings, err := Load(path, []string{"WINNOW_MODEL_CUDA_OPTIONS=gpu_mem_limit=1024;use_ep_level_unified_stream=1"})
+	require.NoError(t, err)
+	require.Equal(t, []int{32, 128}, settings.Model.Buckets)
+	require.Equal(t, map[string]string{"trt_builder_optimization_level": "5"}, settings.Model.TensorRTOptions)
+	require.Equal(t, map[string]string{"gpu_mem_limit": "1024", "use_ep_level_unified_stream": "1"}, settings.Model.CUDAOptions)
+	settings, err = Load(path, []string{"WINNOW_MODEL_BUCKETS=16,64", "WINNOW_MODEL_TENSORRT_OPTIONS=trt_op_types_to_exclude=Gelu,Erf"})
+	require.NoError(t, err)
+	require.Equal(t, []int{16, 64}, settings.Model.Buckets)
+	require.Equal(t, map[string]string{"trt_op_types_to_exclude": "Gelu,Erf"}, settings.Model.TensorRTOptions)
 }
 
 func TestDump_HidesThePassword(t *testing.T) {

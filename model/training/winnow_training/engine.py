@@ -1,5 +1,6 @@
 """Runs a graph over pairs with ONNX Runtime, as the server does: fp32, no padding beyond the batch's longest pair."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from winnow_training.pairs import Pair
+
+# The environment variable that names the library of model/native/operators; without it a graph's functions are inlined.
+OPERATORS = "WINNOW_OPERATORS"
 
 
 def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
@@ -21,6 +25,8 @@ def session(graph: Path | bytes, threads: int = 0) -> onnxruntime.InferenceSessi
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    if library := os.environ.get(OPERATORS):
+        options.register_custom_ops_library(library)
     source = graph if isinstance(graph, bytes) else str(graph)
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 

@@ -1,4 +1,4 @@
-"""A list of ONNX nodes under construction, and the three ways in which a matrix product is written."""
+"""A list of ONNX nodes under construction, and the ways in which a matrix product is written."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,36 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from winnow_training.grid import encode_rows, on_grid
-
-OPSET = 21
+from winnow_training.operators import DOMAIN
 
 
 @dataclass(frozen=True)
 class Quantiser:
-    """How the input of one matrix product becomes 8 bits: round(x * migration / step) + zero_point, clipped to 0..255.
-
-    The scale is fixed when the graph is built, so that a row's codes do not depend on the batch it is in.
+    """How the input of one matrix product becomes 8 bits: a row's scale is the smallest with which its largest and its
+    smallest value fit around the zero point, so that a row's codes depend on no other row.
     """
 
     migration: np.ndarray  # (in,) factors; the weights are divided by them
-    step: float
     zero_point: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix product for an operator to finish: values * scale + bias."""
+
+    values: str
+    scale: str
+    bias: str
+
+    def __iter__(self):
+        return iter((self.values, self.scale, self.bias))
+
+
+@dataclass(frozen=True)
+class Activated:
+    """The gelu of a product, left to whatever reads it: one that is in 8 bits takes it in one step."""
+
+    product: Product
 
 
 class Graph:
@@ -30,7 +46,10 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.quantisers = quantisers or {}
-        self.products: dict[str, tuple[str, np.ndarray]] = {}  # name -> the tensor that enters, the weights (out, in)
+        self.products: dict[
+            str, tuple[str, np.ndarray]
+        ] = {}  # of fp32: name -> the tensor that enters, the weights (out, in)
+        self.operators: set[str] = set()  # of the domain winnow, in use
 
     def constant(self, name: str, value: np.ndarray) -> str:
         if name not in self.constants:
@@ -45,6 +64,13 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
 
+    def operator(self, kind: str, *inputs: str, outputs: int = 1, **attributes) -> list[str]:
+        """One of winnow_training.operators."""
+        self.operators.add(kind)
+        names = [f"{kind}_{len(self.nodes)}_{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, domain=DOMAIN, **attributes))
+        return names
+
     def stored(self, name: str, weights: np.ndarray) -> str:
         """A weight matrix; as int8 rows and scales where that loses nothing, which ONNX Runtime expands at load."""
         if not on_grid(weights):
@@ -53,26 +79,34 @@ class Graph:
         expanded = self.op("Cast", self.constant(name + ".codes", codes), to=TensorProto.FLOAT)
         return self.op("Mul", expanded, self.constant(name + ".scales", scales))
 
-    def linear(self, x: str, name: str, weights: np.ndarray, bias: np.ndarray) -> str:
+    def linear(self, x: str | Activated, name: str, weights: np.ndarray, bias: np.ndarray) -> Product:
         """x @ weights.T + bias, with weights (out, in) as PyTorch stores them."""
-        self.products[name] = x, weights
+        bias = self.constant(name + ".bias", bias)
         if name in self.quantisers:
-            product = self._quantised(x, name, weights, self.quantisers[name])
-        else:
-            product = self.op("MatMul", x, self.op("Transpose", self.stored(name, weights), perm=[1, 0]))
-        return self.op("Add", product, self.constant(name + ".bias", bias))
+            return Product(*self._quantised(x, name, weights, self.quantisers[name]), bias)
+        if isinstance(x, Activated):
+            x = self.operator("Gelu", *x.product)[0]
+        self.products[name] = x, weights
+        values = self.op("MatMul", x, self.op("Transpose", self.stored(name, weights), perm=[1, 0]))
+        return Product(values, self.constant("unit", np.ones(1, np.float32)), bias)
 
-    def _quantised(self, x: str, name: str, weights: np.ndarray, quantiser: Quantiser) -> str:
-        """The product in standard QDQ form: ONNX Runtime fuses it into one integer product, TensorRT knows it as int8."""
-        x = self.op("Mul", x, self.constant(name + ".migration", quantiser.migration))
-        step = self.constant(name + ".step", np.float32(quantiser.step))
-        zero = self.constant(name + ".zero", np.uint8(quantiser.zero_point))
-        x = self.op("DequantizeLinear", self.op("QuantizeLinear", x, step, zero), step, zero)
-        codes, scales = encode_rows(weights / quantiser.migration, paired=True)
-        columns = self.constant(name + ".codes", codes.T)
-        weight_zero = self.constant(name + ".zeros", np.zeros(len(codes), np.int8))
-        scale = self.constant(name + ".scales", scales[:, 0])
-        return self.op("MatMul", x, self.op("DequantizeLinear", columns, scale, weight_zero, axis=1))
+    def _quantised(self, x: str | Activated, name: str, weights: np.ndarray, quantiser: Quantiser) -> tuple[str, str]:
+        """The product of the codes, in the form that ONNX Runtime fuses into one integer product, and the rows' scales."""
+        factor = self.constant(name + ".migration", quantiser.migration)
+        kind, inputs = ("QuantisedGelu", x.product) if isinstance(x, Activated) else ("QuantiseRows", [x])
+        codes, scale = self.operator(kind, *inputs, factor, outputs=2, zero_point=quantiser.zero_point)
+        step, zero = self.constant("step", np.float32(1)), self.constant(name + ".zero", np.uint8(quantiser.zero_point))
+        columns, column_scales = encode_rows(weights / quantiser.migration, paired=True)
+        weight_zero = self.constant(name + ".zeros", np.zeros(len(columns), np.int8))
+        stored = self.constant(name + ".codes", columns.T)
+        stored = self.op(
+            "DequantizeLinear", stored, self.constant(name + ".scales", column_scales[:, 0]), weight_zero, axis=1
+        )
+        return self.op("MatMul", self.op("DequantizeLinear", codes, step, zero), stored), scale
+
+    def finished(self, product: Product) -> str:
+        """A product that no operator takes."""
+        return self.op("Add", self.op("Mul", product.values, product.scale), product.bias)
 
     def layer_norm(self, x: str, name: str, weights: np.ndarray, bias: np.ndarray, epsilon: float) -> str:
         scale, shift = self.constant(name + ".weight", weights), self.constant(name + ".bias", bias)

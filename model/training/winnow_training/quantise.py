@@ -1,8 +1,7 @@
-"""Chooses, per matrix product, how its input becomes 8 bits: fixed scales, so that a pair's score never depends on its
-batch.
+"""Chooses, per matrix product, how its input becomes 8 bits: with a scale a row, so that a pair never depends on its batch.
 
-Outliers of an input's channels are migrated into the weights (SmoothQuant, Xiao et al. 2022). How far, and where the input
-is clipped, is chosen per product: whatever changes its result least on inputs that real pairs make.
+Outliers of an input's channels are migrated into the weights (SmoothQuant, Xiao et al. 2022). How far, and where zero lies
+among the codes, is chosen per product: whatever changes its result least on inputs that real pairs make.
 """
 
 import random
@@ -22,7 +21,7 @@ from winnow_training.pairs import Pair
 from winnow_training.thresholds import APPROVED, VIOLATION, decisions
 
 MIGRATIONS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)  # 0: every channel keeps its own scale
-CLIPS = (0.0, 1e-4, 5e-4)  # share of an input's values that is clipped at each end
+ZERO_POINTS = (128, 64, 32, 16, 8)  # the smaller, the finer a row whose values are mostly positive
 CALIBRATION_PAIRS = 1000
 PROBES = 400  # pairs by which products are ordered
 ROWS = 1500  # inputs sampled a product
@@ -59,27 +58,27 @@ def inputs_of_products(checkpoint: Checkpoint, max_tokens: int, tokenizer: Token
 def quantiser_of(inputs: np.ndarray, weights: np.ndarray) -> Quantiser:
     """Of all choices the one that changes inputs @ weights.T least."""
     exact = inputs @ weights.T
-    candidates = [_quantiser(inputs, weights, strength, clip) for strength, clip in product(MIGRATIONS, CLIPS)]
+    candidates = [
+        Quantiser(_migration(inputs, weights, strength), zero) for strength, zero in product(MIGRATIONS, ZERO_POINTS)
+    ]
     return min(candidates, key=lambda candidate: float(((simulated(inputs, weights, candidate) - exact) ** 2).mean()))
 
 
-def _quantiser(inputs: np.ndarray, weights: np.ndarray, strength: float, clip: float) -> Quantiser:
-    migration = np.ones(inputs.shape[1], np.float32)
-    if strength > 0:
-        channel, column = (np.maximum(np.abs(values).max(0), 1e-5) for values in (inputs, weights))
-        migration = column ** (1 - strength) / channel**strength
-        migration = (migration / np.exp(np.log(migration).mean())).astype(np.float32)
-    moved = inputs * migration
-    low, high = (min(float(np.quantile(moved, clip)), 0.0), max(float(np.quantile(moved, 1 - clip)), 0.0))
-    step = max(high - low, 1e-8) / 255
-    return Quantiser(migration, step, round(-low / step))
+def _migration(inputs: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
+    if strength == 0:
+        return np.ones(inputs.shape[1], np.float32)
+    channel, column = (np.maximum(np.abs(values).max(0), 1e-5) for values in (inputs, weights))
+    migration = column ** (1 - strength) / channel**strength
+    return (migration / np.exp(np.log(migration).mean())).astype(np.float32)
 
 
 def simulated(inputs: np.ndarray, weights: np.ndarray, quantiser: Quantiser) -> np.ndarray:
     """What the product of the quantised graph computes."""
-    codes = np.clip(np.round(inputs * quantiser.migration / np.float32(quantiser.step)) + quantiser.zero_point, 0, 255)
+    moved, zero = inputs * quantiser.migration, quantiser.zero_point
+    scale = np.maximum(moved.max(1, keepdims=True) / (255 - zero), -moved.min(1, keepdims=True) / zero)
+    codes = np.round(moved / np.maximum(scale, 1e-12)).clip(-zero, 255 - zero)
     columns, scales = encode_rows(weights / quantiser.migration, paired=True)
-    return (codes - quantiser.zero_point).astype(np.float32) * np.float32(quantiser.step) @ (columns * scales).T
+    return codes.astype(np.float32) @ (columns * scales).T * scale
 
 
 def quantisers(checkpoint: Checkpoint, max_tokens: int, tokenizer: Tokenizer, pairs: list[Pair]) -> dict[str, Quantiser]:

@@ -43,14 +43,16 @@ class RoundedLinear(torch.nn.Linear):
     rounded = False
 
     def quantise(self, quantiser: Quantiser) -> None:
-        self.migration = torch.from_numpy(quantiser.migration)
-        self.step, self.zero_point = float(quantiser.step), quantiser.zero_point
+        self.migration, self.zero_point = torch.from_numpy(quantiser.migration), quantiser.zero_point
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.rounded:
             return super().forward(x)
-        codes = (Rounding.apply(x * self.migration / self.step) + self.zero_point).clamp(0, 255)
-        return torch.nn.functional.linear((codes - self.zero_point) * self.step, self._rounded_weight(), self.bias)
+        moved, zero = x * self.migration, self.zero_point
+        above, below = moved.detach().amax(-1, keepdim=True) / (255 - zero), -moved.detach().amin(-1, keepdim=True) / zero
+        scale = torch.maximum(above, below).clamp_min(1e-12)
+        codes = Rounding.apply(moved / scale).clamp(-zero, 255 - zero)
+        return torch.nn.functional.linear(codes * scale, self._rounded_weight(), self.bias)
 
     def _rounded_weight(self) -> torch.Tensor:
         """As grid.encode_rows(weights / migration, paired=True) rounds."""

@@ -1,0 +1,64 @@
+// What the operators compute, row by row and pair by pair. Every kernel is compiled once for each level of the processor
+// that it may meet; operators.c picks one when the library is loaded.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MOST_TOKENS = 512, MOST_HEAD_SIZE = 128, MOST_COLUMNS = 16384 };
+
+// A matrix product on its way to its consumer: product * scale[row] + bias. A product in 8 bits has a scale a row; scales
+// is 0 where one scale, usually 1, serves every row.
+struct product {
+	const float *values; // rows x columns
+	const float *scale;
+	size_t scales;
+	const float *bias; // columns
+	size_t columns;
+};
+
+// Disentangled attention of a batch: the content's own scores, and those by relative position in both directions.
+struct attention {
+	struct product product; // pairs * length rows of query, key and value, heads * size each
+	const int64_t *mask;    // pairs x length: 0 is padding
+	const float *keys;      // heads x size x width: column center - t belongs to the relative position t = query - key
+	const float *queries;   // as keys; the scale of the scores is folded into it and into the query's weights
+	size_t heads, size, width, center, length;
+	size_t rows;            // queries a pair: length, or 1 for the first token alone
+	float *context;         // pairs x rows x heads * size
+};
+
+struct gelu {
+	struct product product;
+	float *result;
+};
+
+struct norm {
+	struct product product;
+	const float *residual, *weight, *shift;
+	float epsilon;
+	float *result;
+};
+
+struct quantisation {
+	const float *values, *factor; // rows x columns, columns
+	size_t columns;
+	uint8_t zero_point;
+	uint8_t *codes;
+	float *scale;
+};
+
+struct quantised_gelu {
+	struct product product;
+	struct quantisation quantisation; // its values are not read
+};
+
+struct kernels {
+	void (*attend)(const struct attention *, size_t pair);
+	void (*gelu)(const struct gelu *, size_t row);
+	void (*norm)(const struct norm *, size_t row);
+	void (*quantise)(const struct quantisation *, size_t row);
+	void (*quantise_gelu)(const struct quantised_gelu *, size_t row);
+};
+
+extern "C" const struct kernels kernels_base, kernels_avx2, kernels_avx512;
