@@ -67,6 +67,7 @@ Start here:
   winnow topics create --config gate.yaml  the five topics on your cluster
   winnow run --config gate.yaml            the gate
   winnow generate --config gate.yaml       the demo's candidates, published to your cluster
+  winnow bench engine                      how fast the gate is on this machine, and where its time goes
 
 Every configuration key is an environment variable too: kafka.brokers is WINNOW_KAFKA_BROKERS.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
@@ -83,7 +84,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, command.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), evalCommand(), topicsCommand(), modelCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), evalCommand(), topicsCommand(), modelCommand(), benchCommand(), versionCommand())
 	return root
 }
 
