@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/winnowgate/winnow/model"
+	"github.com/winnowgate/winnow/model/onnx"
 )
 
 // buildOptions are the flags of winnow model build; what they mean stands at the builder, model/training.
@@ -130,5 +131,8 @@ func (o buildOptions) ready(ctx context.Context) error {
 func (o buildOptions) run(ctx context.Context, arguments []string) error {
 	builder := exec.CommandContext(ctx, o.python, arguments...)
 	builder.Dir, builder.Stdout, builder.Stderr = o.training, os.Stderr, os.Stderr
+	if operators, err := onnx.FindOperators(); err == nil { // without them the builder is slower and comes to the same
+		builder.Env = append(os.Environ(), model.OperatorsVariable+"="+operators)
+	}
 	return builder.Run()
 }

@@ -34,8 +34,9 @@ func findLibrary() (string, error) {
 	return libraryName, nil
 }
 
-// findOperators returns OperatorsVariable's value, else the library beside ONNX Runtime's or beside the executable.
-func findOperators() (string, error) {
+// FindOperators returns the path of the operators for the CPU: OperatorsVariable's value, else the library beside ONNX
+// Runtime's or beside the executable.
+func FindOperators() (string, error) {
 	path := os.Getenv(model.OperatorsVariable)
 	if path == "" {
 		if runtime := os.Getenv(model.LibraryVariable); runtime != "" {

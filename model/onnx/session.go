@@ -77,7 +77,7 @@ func (o opener) registerOperators(options *ort.SessionOptions) error {
 	if o.providers[0] != model.CPU {
 		return nil
 	}
-	library, err := findOperators()
+	library, err := FindOperators()
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ Inputs: input_ids and attention_mask, int64 (batch, length) with length at most 
 (batch, 3), in the order relevant, weak, severe.
 """
 
+import json
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
@@ -22,6 +24,8 @@ from winnow_training.grid import encode_rows, on_grid
 from winnow_training.operators import DOMAIN, OPSET, SPARE, functions
 from winnow_training.pairs import LABELS
 from winnow_training.relative import log_bucket
+
+CONFIG = "winnow.config"  # the metadata entry that holds the checkpoint's config.json, for unfold
 
 
 class Deberta:
@@ -62,6 +66,7 @@ class Deberta:
             producer_name="winnow",
         )
         model.ir_version = 10
+        helper.set_model_props(model, {CONFIG: json.dumps(self.checkpoint.config)})
         onnx.checker.check_model(model)
         return model
 
