@@ -7,7 +7,14 @@
 #include <math.h>
 #include <string.h>
 
-constexpr size_t LANES = 16, BLOCK = 4;
+// As wide as the processor's registers: the compiler splits wider vectors through memory.
+#if defined(__AVX512F__)
+constexpr size_t LANES = 16;
+#elif defined(__AVX2__)
+constexpr size_t LANES = 8;
+#else
+constexpr size_t LANES = 4;
+#endif
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t integers __attribute__((vector_size(LANES * sizeof(int32_t))));
@@ -42,32 +49,31 @@ INLINE void store_first(float *to, vector value, size_t count) {
 
 INLINE vector larger(vector a, vector b) { return a > b ? a : b; }
 
-// The lanes of the other half, quarter, eighth and sixteenth.
-#define LANES_APART(n) \
-	integers { 0 ^ n, 1 ^ n, 2 ^ n, 3 ^ n, 4 ^ n, 5 ^ n, 6 ^ n, 7 ^ n, 8 ^ n, 9 ^ n, 10 ^ n, 11 ^ n, 12 ^ n, 13 ^ n, 14 ^ n, 15 ^ n }
+// The lanes that are so many apart exchanged.
+template <size_t APART> INLINE vector exchanged(vector value) {
+	integers from;
+	for (size_t lane = 0; lane < LANES; lane++) from[lane] = int(lane ^ APART);
+	return __builtin_shuffle(value, from);
+}
 
-INLINE float sum_of(vector value) {
-	value += __builtin_shuffle(value, LANES_APART(8));
-	value += __builtin_shuffle(value, LANES_APART(4));
-	value += __builtin_shuffle(value, LANES_APART(2));
-	value += __builtin_shuffle(value, LANES_APART(1));
+template <size_t APART = LANES / 2> INLINE float sum_of(vector value) {
+	value += exchanged<APART>(value);
+	if constexpr (APART > 1) return sum_of<APART / 2>(value);
 	return value[0];
 }
 
-INLINE float largest_of(vector value) {
-	value = larger(value, __builtin_shuffle(value, LANES_APART(8)));
-	value = larger(value, __builtin_shuffle(value, LANES_APART(4)));
-	value = larger(value, __builtin_shuffle(value, LANES_APART(2)));
-	value = larger(value, __builtin_shuffle(value, LANES_APART(1)));
+template <size_t APART = LANES / 2> INLINE float largest_of(vector value) {
+	value = larger(value, exchanged<APART>(value));
+	if constexpr (APART > 1) return largest_of<APART / 2>(value);
 	return value[0];
 }
 
-// Exchanges the off-diagonal blocks of every square of 2 * APART rows and lanes; for 8, 4, 2 and 1 that transposes.
-template <int APART> INLINE void exchange(vector rows[LANES]) {
+// Exchanges the off-diagonal blocks of every square of 2 * APART rows and lanes, and of every smaller one: a transposition.
+template <size_t APART = LANES / 2> INLINE void transpose(vector rows[LANES]) {
 	integers upper, lower;
-	for (int lane = 0; lane < int(LANES); lane++) {
-		upper[lane] = lane & APART ? int(LANES) + lane - APART : lane;
-		lower[lane] = lane & APART ? int(LANES) + lane : lane + APART;
+	for (size_t lane = 0; lane < LANES; lane++) {
+		upper[lane] = int(lane & APART ? LANES + lane - APART : lane);
+		lower[lane] = int(lane & APART ? LANES + lane : lane + APART);
 	}
 #pragma GCC unroll 16
 	for (size_t i = 0; i < LANES; i++) {
@@ -76,13 +82,7 @@ template <int APART> INLINE void exchange(vector rows[LANES]) {
 		rows[i] = __builtin_shuffle(a, b, upper);
 		rows[i + APART] = __builtin_shuffle(a, b, lower);
 	}
-}
-
-INLINE void transpose(vector rows[LANES]) {
-	exchange<8>(rows);
-	exchange<4>(rows);
-	exchange<2>(rows);
-	exchange<1>(rows);
+	if constexpr (APART > 1) transpose<APART / 2>(rows);
 }
 
 // Adding and taking away 1.5 * 2^23 leaves the nearest whole number, ties to even.
@@ -131,84 +131,119 @@ INLINE vector entry(const struct product *product, size_t row, float scale, size
 	return value * scale + load_first(product->bias + column, count, 0);
 }
 
-// BLOCK or fewer queries of one head, from first on.
-INLINE void attend_block(const struct attention *a, size_t pair, size_t head, size_t first, size_t count,
-                         const float *transposed, const float *values, const float *penalty) {
-	const size_t length = a->length, columns = padded(length), size = a->size, hidden = a->heads * size;
-	const float *keys = a->keys + head * size * a->width, *queries = a->queries + head * size * a->width;
-	float query[BLOCK][MOST_HEAD_SIZE], weights[BLOCK][MOST_TOKENS];
-	for (size_t r = 0; r < count; r++) {
-		const size_t row = pair * length + first + r;
-		const float scale = scale_of(&a->product, row);
-		for (size_t d = 0; d < size; d += LANES)
-			store_first(query[r] + d, entry(&a->product, row, scale, head * size + d, size - d), size - d);
-	}
-	vector largest[BLOCK], total[BLOCK];
-	for (size_t r = 0; r < count; r++) largest[r] = splat(-INFINITY), total[r] = splat(0);
-	for (size_t j = 0; j < columns; j += LANES) {
-		vector score[BLOCK];
-		for (size_t r = 0; r < count; r++) score[r] = load(penalty + j);
-		for (size_t d = 0; d < size; d++) {
-			const vector key = load(transposed + d * columns + j);
-			const size_t column = d * a->width + a->center - first + j;
-			for (size_t r = 0; r < count; r++) {
-				score[r] += query[r][d] * (key + load(keys + column - r));
-				score[r] += key * load(queries + column - r);
-			}
-		}
-		for (size_t r = 0; r < count; r++) {
-			store(weights[r] + j, score[r]);
-			largest[r] = larger(score[r], largest[r]);
-		}
-	}
-	for (size_t r = 0; r < count; r++) {
-		const vector top = splat(largest_of(largest[r]));
-		for (size_t j = 0; j < columns; j += LANES) {
-			const vector distance = load(weights[r] + j) - top;
-			const vector weight = exponential(distance) + distance * 0.0f; // NaN stays NaN
-			store(weights[r] + j, weight);
-			total[r] += weight;
-		}
-	}
-	float inverse[BLOCK];
-	for (size_t r = 0; r < count; r++) inverse[r] = 1 / sum_of(total[r]);
-	for (size_t d = 0; d < size; d += LANES) {
-		vector context[BLOCK] = {};
-		for (size_t j = 0; j < length; j++) {
-			const vector value = load(values + j * padded(size) + d);
-			for (size_t r = 0; r < count; r++) context[r] += weights[r][j] * value;
-		}
-		for (size_t r = 0; r < count; r++)
-			store_first(a->context + (pair * a->rows + first + r) * hidden + head * size + d,
-			            context[r] * inverse[r], size - d);
-	}
-}
+// One head of PAIRS pairs, as attention's inner loops read it.
+template <size_t PAIRS> struct head_of {
+	size_t head, columns;  // columns: the length, padded
+	float *query[PAIRS];   // rows x padded size
+	float *keys[PAIRS];    // size x columns: transposed
+	float *values[PAIRS];  // length x padded size
+	float *penalty[PAIRS]; // columns
+	float *weights;        // PAIRS * ROWS x columns
+};
 
-static void attend(const struct attention *a, size_t pair) {
-	const size_t length = a->length, columns = padded(length), size = a->size, hidden = a->heads * size;
-	float penalty[columns], transposed[size * columns], values[length * padded(size)];
-	for (size_t j = 0; j < columns; j++)
-		penalty[j] = j < length && a->mask[pair * length + j] ? 0 : -1e9f;
-	for (size_t head = 0; head < a->heads; head++) {
-		for (size_t j = 0; j < length; j += LANES) {
+template <size_t PAIRS> INLINE void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
+	const size_t size = a->size, hidden = a->heads * size;
+	for (size_t p = 0; p < PAIRS; p++)
+		for (size_t j = 0; j < a->length; j += LANES)
 			for (size_t d = 0; d < size; d += LANES) {
 				vector block[LANES];
 				for (size_t i = 0; i < LANES; i++) {
 					block[i] = splat(0);
-					if (j + i >= length) continue;
-					const size_t row = pair * length + j + i;
+					if (j + i >= a->length) continue;
+					const size_t row = (first + p) * a->length + j + i, column = h.head * size + d, to = (j + i) * padded(size) + d;
 					const float scale = scale_of(&a->product, row);
-					block[i] = entry(&a->product, row, scale, hidden + head * size + d, size - d);
-					store(values + (j + i) * padded(size) + d, entry(&a->product, row, scale, 2 * hidden + head * size + d, size - d));
+					// The next head's part of this row: rows lie too far apart for the processor to see it coming.
+					const float *next = a->product.values + row * a->product.columns + column + size;
+					__builtin_prefetch(next);
+					__builtin_prefetch(next + hidden);
+					__builtin_prefetch(next + 2 * hidden);
+					if (j + i < a->rows) store(h.query[p] + to, entry(&a->product, row, scale, column, size - d));
+					block[i] = entry(&a->product, row, scale, hidden + column, size - d);
+					store(h.values[p] + to, entry(&a->product, row, scale, 2 * hidden + column, size - d));
 				}
 				transpose(block);
-				for (size_t i = 0; i < LANES && d + i < size; i++) store(transposed + (d + i) * columns + j, block[i]);
+				for (size_t i = 0; i < LANES && d + i < size; i++) store(h.keys[p] + (d + i) * h.columns + j, block[i]);
+			}
+}
+
+// ROWS queries of each pair, from row on. What is loaded of the tables serves all pairs, and of keys and values all rows.
+template <size_t PAIRS, size_t ROWS>
+INLINE void attend_rows(const struct attention *a, size_t first, size_t row, const head_of<PAIRS> &h) {
+	const size_t size = a->size, columns = h.columns, wide = padded(size);
+	const float *keys = a->keys + h.head * size * a->width, *queries = a->queries + h.head * size * a->width;
+	vector largest[PAIRS * ROWS], total[PAIRS * ROWS];
+	for (size_t k = 0; k < PAIRS * ROWS; k++) largest[k] = splat(-INFINITY), total[k] = splat(0);
+	for (size_t j = 0; j < columns; j += LANES) {
+		vector score[PAIRS * ROWS];
+		for (size_t k = 0; k < PAIRS * ROWS; k++) score[k] = load(h.penalty[k % PAIRS] + j);
+		for (size_t d = 0; d < size; d++) {
+			const size_t column = d * a->width + a->center - row + j;
+			vector key[PAIRS];
+			for (size_t p = 0; p < PAIRS; p++) key[p] = load(h.keys[p] + d * columns + j);
+			for (size_t r = 0; r < ROWS; r++) {
+				const vector by_query = load(keys + column - r), by_key = load(queries + column - r);
+				for (size_t p = 0; p < PAIRS; p++) {
+					score[r * PAIRS + p] += h.query[p][(row + r) * wide + d] * (key[p] + by_query);
+					score[r * PAIRS + p] += key[p] * by_key;
+				}
 			}
 		}
-		size_t first = 0;
-		for (; first + BLOCK <= a->rows; first += BLOCK) attend_block(a, pair, head, first, BLOCK, transposed, values, penalty);
-		for (; first < a->rows; first++) attend_block(a, pair, head, first, 1, transposed, values, penalty);
+		for (size_t k = 0; k < PAIRS * ROWS; k++) {
+			store(h.weights + k * columns + j, score[k]);
+			largest[k] = larger(score[k], largest[k]);
+		}
 	}
+	float inverse[PAIRS * ROWS];
+	for (size_t k = 0; k < PAIRS * ROWS; k++) {
+		const vector top = splat(largest_of(largest[k]));
+		for (size_t j = 0; j < columns; j += LANES) {
+			const vector distance = load(h.weights + k * columns + j) - top;
+			const vector weight = exponential(distance) + distance * 0.0f; // NaN stays NaN
+			store(h.weights + k * columns + j, weight);
+			total[k] += weight;
+		}
+		inverse[k] = 1 / sum_of(total[k]);
+	}
+	for (size_t d = 0; d < size; d += LANES) {
+		vector context[PAIRS * ROWS];
+		for (size_t k = 0; k < PAIRS * ROWS; k++) context[k] = splat(0);
+		for (size_t j = 0; j < a->length; j++)
+			for (size_t p = 0; p < PAIRS; p++) {
+				const vector value = load(h.values[p] + j * wide + d);
+				for (size_t r = 0; r < ROWS; r++) context[r * PAIRS + p] += h.weights[(r * PAIRS + p) * columns + j] * value;
+			}
+		for (size_t k = 0; k < PAIRS * ROWS; k++) {
+			const size_t to = (first + k % PAIRS) * a->rows + row + k / PAIRS;
+			store_first(a->context + (to * a->heads + h.head) * size + d, context[k] * inverse[k], size - d);
+		}
+	}
+}
+
+template <size_t PAIRS> INLINE void attend_pairs(const struct attention *a, size_t first) {
+	constexpr size_t ROWS = 2;
+	const size_t length = a->length, columns = padded(length), wide = padded(a->size);
+	float query[PAIRS * length * wide], keys[PAIRS * a->size * columns], values[PAIRS * length * wide];
+	float penalty[PAIRS * columns], weights[PAIRS * ROWS * columns];
+	head_of<PAIRS> h;
+	h.columns = columns, h.weights = weights;
+	for (size_t p = 0; p < PAIRS; p++) {
+		h.query[p] = query + p * length * wide, h.keys[p] = keys + p * a->size * columns;
+		h.values[p] = values + p * length * wide, h.penalty[p] = penalty + p * columns;
+		for (size_t j = 0; j < columns; j++)
+			h.penalty[p][j] = j < length && a->mask[(first + p) * length + j] ? 0 : -1e9f;
+	}
+	for (h.head = 0; h.head < a->heads; h.head++) {
+		load_head(a, first, h);
+		size_t row = 0;
+		for (; row + ROWS <= a->rows; row += ROWS) attend_rows<PAIRS, ROWS>(a, first, row, h);
+		if (row < a->rows) attend_rows<PAIRS, 1>(a, first, row, h);
+	}
+}
+
+// Pairs four at a time, for they share the tables of relative positions; what is left one by one.
+static void attend(const struct attention *a, size_t first, size_t count) {
+	for (; count >= 4; first += 4, count -= 4) attend_pairs<4>(a, first);
+	for (; count > 0; first++, count--) attend_pairs<1>(a, first);
 }
 
 INLINE void gelu_row(const struct product *product, size_t row, float *result) {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// What the kernels keep on the stack is bounded by these: 5 MB for four pairs of the longest and widest.
 enum { MOST_TOKENS = 512, MOST_HEAD_SIZE = 128, MOST_COLUMNS = 16384 };
 
 // A matrix product on its way to its consumer: product * scale[row] + bias. A product in 8 bits has a scale a row; scales
@@ -54,7 +55,7 @@ struct quantised_gelu {
 };
 
 struct kernels {
-	void (*attend)(const struct attention *, size_t pair);
+	void (*attend)(const struct attention *, size_t first, size_t pairs);
 	void (*gelu)(const struct gelu *, size_t row);
 	void (*norm)(const struct norm *, size_t row);
 	void (*quantise)(const struct quantisation *, size_t row);

@@ -106,7 +106,11 @@ template <bool first_alone> OrtStatus *attend(const attributes &given, OrtKernel
 	a.mask = static_cast<const int64_t *>(mask.data), a.keys = keys.floats(), a.queries = queries.floats();
 	const size_t shape[] = {pairs, a.rows, a.heads * a.size};
 	CHECK(output(context, 0, shape, 3, reinterpret_cast<void **>(&a.context)));
-	return each(context, pairs, [&](size_t pair) { best->attend(&a, pair); });
+	constexpr size_t PIECE = 4; // pairs that share what is loaded of the tables
+	return each(context, (pairs + PIECE - 1) / PIECE, [&](size_t piece) {
+		const size_t first = piece * PIECE;
+		best->attend(&a, first, pairs - first < PIECE ? pairs - first : PIECE);
+	});
 }
 
 OrtStatus *gelu(const attributes &, OrtKernelContext *context) {
