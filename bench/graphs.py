@@ -13,6 +13,8 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,19 @@ def variants_of(checkpoint: Checkpoint, tokenizer, training, work: Path) -> dict
     return variants
 
 
+INLINED = "folded, fp32, operators as functions"
+
+
+@contextmanager
+def without_operators() -> Iterator[None]:
+    """Sessions that open meanwhile inline the operators' functions."""
+    library = os.environ.pop(engine.OPERATORS)
+    try:
+        yield
+    finally:
+        os.environ[engine.OPERATORS] = library
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -95,16 +110,15 @@ def main() -> None:
     parts = {part: select(judged, split, part) for part in ("train", "validation", "test")}
     labels = {part: np.array([pair.label for pair in parts[part]]) for part in ("validation", "test")}
     tokenizer.no_padding()
-    feeds = batches_of(tokenizer, parts["test"][: options.pairs], options.budget)
+    timed = parts["test"][: options.pairs]
+    feeds = batches_of(tokenizer, timed, options.budget)
     tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"))
     with tempfile.TemporaryDirectory() as folder:
         variants = variants_of(checkpoint, tokenizer, parts["train"], Path(folder))
         sessions = {name: engine.session(path, options.threads) for name, path in variants.items()}
-        inlined = "folded, fp32, operators as functions"
-        library = os.environ.pop(engine.OPERATORS)
-        variants[inlined] = variants["folded, fp32"]
-        sessions[inlined] = engine.session(variants[inlined], options.threads)
-        os.environ[engine.OPERATORS] = library
+        variants[INLINED] = variants["folded, fp32"]
+        with without_operators():
+            sessions[INLINED] = engine.session(variants[INLINED], options.threads)
         speeds: dict[str, list[float]] = {name: [] for name in variants}
         for turn in range(options.rounds + 1):
             for name, running in sessions.items():
@@ -112,7 +126,7 @@ def main() -> None:
                 for feed in feeds:
                     running.run(["logits"], feed)
                 if turn:  # the first turn is warm-up
-                    speeds[name].append(options.pairs / (time.perf_counter() - started))
+                    speeds[name].append(len(timed) / (time.perf_counter() - started))
         exact = {part: engine.scored(sessions["folded, fp32"], tokenizer, parts[part]) for part in labels}
         print("| graph | pairs/s | against stock | largest logit difference | decisions flipped | spread |")
         print("|---|---|---|---|---|---|")
@@ -120,7 +134,8 @@ def main() -> None:
         for name, running in sessions.items():
             logits = {part: engine.scored(running, tokenizer, parts[part]) for part in labels}
             figures = quantise.against(exact, logits, calibrated(logits, labels, 0.02, 0.02))
-            spread = quantise.spread_over_batches(variants[name].read_bytes(), tokenizer, parts["train"][:500])
+            with without_operators() if name == INLINED else nullcontext():
+                spread = quantise.spread_over_batches(variants[name].read_bytes(), tokenizer, parts["train"][:500])
             ratio = statistics.median(mine / base for mine, base in zip(speeds[name], stock, strict=True))
             print(
                 f"| {name} | {statistics.median(speeds[name]):.0f} | {ratio:.2f} | "

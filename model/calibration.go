@@ -24,8 +24,14 @@ func (p Probabilities) Valid() bool {
 // Logits are one pair's outputs of the graph, in the order of Manifest.Labels.
 type Logits [3]float32
 
-// Calibrate returns softmax(logits / temperature), by label.
+// Calibrate returns softmax(logits / temperature), by label; NaN for all where one logit is not finite, which softmax alone
+// would let pass: minus infinity would become a probability of 0.
 func (m *Manifest) Calibrate(logits Logits) Probabilities {
+	for _, logit := range logits {
+		if value := float64(logit); math.IsNaN(value) || math.IsInf(value, 0) {
+			return Probabilities{math.NaN(), math.NaN(), math.NaN()}
+		}
+	}
 	var weights [3]float64
 	top := math.Inf(-1)
 	for i, logit := range logits {

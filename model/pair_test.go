@@ -69,10 +69,10 @@ func TestCalibrate_IsASoftmaxInTheBundlesLabelOrder(t *testing.T) {
 	})
 }
 
-// What is no number never becomes a probability, so that no comparison with a threshold can pass by accident.
-func TestCalibrate_NotANumberIsNotValid(t *testing.T) {
+// What is not finite never becomes a probability, so that no comparison with a threshold can pass by accident.
+func TestCalibrate_WhatIsNotFiniteIsNotValid(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	for _, logits := range []Logits{{nan, 0, 0}, {0, nan, 0}, {0, 0, nan}, {inf, 0, 0}, {inf, inf, inf}, {-inf, -inf, -inf}} {
+	for _, logits := range []Logits{{nan, 0, 0}, {0, nan, 0}, {0, 0, nan}, {inf, 0, 0}, {inf, inf, inf}, {-inf, -inf, -inf}, {0, -inf, 0}, {0, 0, -inf}} {
 		require.False(t, manifest().Calibrate(logits).Valid(), "%v", logits)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -52,8 +54,8 @@ func valid(settings []config.Config) ([]config.Config, error) {
 
 // atLeast refuses a flag's values below a bound.
 func atLeast(bound int, flags map[string][]int) error {
-	for name, values := range flags {
-		for _, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		for _, value := range flags[name] {
 			if value < bound {
 				return usageError{fmt.Errorf("--%s is %d, must be at least %d", name, value, bound)}
 			}

@@ -65,9 +65,8 @@ func benchEngine(ctx context.Context, flags engineFlags) error {
 	if err != nil {
 		return err
 	}
-	counts := flags.counts
-	if flags.pairs != "" {
-		counts = counts[:1]
+	if flags.pairs != "" && len(flags.counts) > 1 {
+		return usageError{errors.New("--count is of the synthetic workload, --pairs brings its own: leave one out")}
 	}
 	logger, err := newLogger("warn")
 	if err != nil {
@@ -76,7 +75,7 @@ func benchEngine(ctx context.Context, flags engineFlags) error {
 	var rows []bench.EngineResult
 	failed := 0
 	for _, setting := range settings {
-		for _, count := range counts {
+		for _, count := range flags.counts {
 			workload, warm, err := flags.workloads(count)
 			if err != nil {
 				return usageError{err}
@@ -84,12 +83,10 @@ func benchEngine(ctx context.Context, flags engineFlags) error {
 			row, err := bench.Engine(ctx, setting, workload, warm, logger)
 			var invalid *config.InvalidError
 			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
 			case errors.As(err, &invalid):
 				return usageError{err}
-			case err != nil && len(flags.providers) == 0:
-				return err
+			case err != nil && (ctx.Err() != nil || len(flags.providers) == 0):
+				return errors.Join(err, report(rows, flags.asJSON, bench.WriteEngineTable)) // what was measured by then
 			case err != nil: // the other providers may work
 				row.Provider, row.Error = setting.Model.Require, err.Error()
 				failed++

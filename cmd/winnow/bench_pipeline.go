@@ -30,7 +30,7 @@ func benchPipelineCommand() *cobra.Command {
 		Use:   "pipeline",
 		Short: "Pairs/s and latency from Kafka to committed verdicts, next to the gate alone",
 		Long: `Publishes placements, runs winnow run as one process a replica, and reads the committed verdicts back: every placement must
-have exactly one. Topics and group are its own, and are deleted again. Each round measures the gate alone and then the
+have exactly one. Topics and group are its own; the topics are deleted again. Each round measures the gate alone and then the
 pipeline; the ratio is the median. Then placements are published at a share of the full rate, to measure how old they are when
 their verdict can be read. Each combination of the lists is a row of its own.
 
@@ -85,7 +85,7 @@ func benchPipeline(ctx context.Context, flags pipelineFlags) error {
 					return usageError{err}
 				}
 				if err != nil {
-					return err
+					return errors.Join(err, report(rows, flags.asJSON, bench.WritePipelineTable)) // what was measured by then
 				}
 				rows = append(rows, row)
 			}

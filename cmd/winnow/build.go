@@ -131,7 +131,7 @@ func (o buildOptions) ready(ctx context.Context) error {
 func (o buildOptions) run(ctx context.Context, arguments []string) error {
 	builder := exec.CommandContext(ctx, o.python, arguments...)
 	builder.Dir, builder.Stdout, builder.Stderr = o.training, os.Stderr, os.Stderr
-	if operators, err := onnx.FindOperators(); err == nil { // without them the builder is slower and comes to the same
+	if operators, err := onnx.FindOperators(); err == nil { // without them the builder says so and goes on with their functions
 		builder.Env = append(os.Environ(), model.OperatorsVariable+"="+operators)
 	}
 	return builder.Run()

@@ -34,21 +34,25 @@ func findLibrary() (string, error) {
 	return libraryName, nil
 }
 
-// FindOperators returns the path of the operators for the CPU: OperatorsVariable's value, else the library beside ONNX
-// Runtime's or beside the executable.
+// FindOperators returns the path of the operators for the CPU: OperatorsVariable's value, else the library beside the one
+// that LibraryVariable names, else the one beside the executable.
 func FindOperators() (string, error) {
-	path := os.Getenv(model.OperatorsVariable)
-	if path == "" {
-		if runtime := os.Getenv(model.LibraryVariable); runtime != "" {
-			path = filepath.Join(filepath.Dir(runtime), operatorsName)
-		} else if beside, ok := besideExecutable(operatorsName); ok {
-			path = beside
+	if path := os.Getenv(model.OperatorsVariable); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("the operators for the CPU: %s is %q: %w", model.OperatorsVariable, path, err)
+		}
+		return path, nil
+	}
+	if runtime := os.Getenv(model.LibraryVariable); runtime != "" {
+		beside := filepath.Join(filepath.Dir(runtime), operatorsName)
+		if _, err := os.Stat(beside); err == nil {
+			return beside, nil
 		}
 	}
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("the operators for the CPU (%q): %w: set %s to the path of %s, or put it beside %s (make build does)", path, err, model.OperatorsVariable, operatorsName, libraryName)
+	if path, ok := besideExecutable(operatorsName); ok {
+		return path, nil
 	}
-	return path, nil
+	return "", fmt.Errorf("%s, the operators for the CPU, lies neither beside %s nor beside the executable: put it there (make build does), or set %s to its path", operatorsName, libraryName, model.OperatorsVariable)
 }
 
 func besideExecutable(name string) (string, bool) {

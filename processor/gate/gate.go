@@ -135,7 +135,8 @@ func (g *Gate) infer(ctx context.Context, pairs []pair, scores []score) error {
 	}
 	g.metrics.infer.Observe(time.Since(started).Seconds())
 	for i, pair := range pairs {
-		if scores[i].known && !known[i] {
+		// What is not a probability is asked again: the device's fault need not be the pair's.
+		if scores[i].known && !known[i] && g.manifest.Calibrate(scores[i].logits).Valid() {
 			g.cache.add(pair, scores[i].logits)
 		}
 	}

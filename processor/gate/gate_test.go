@@ -239,22 +239,33 @@ func TestJudge_ATokenizerThatFailsIsAnErrorOfItsPlacement(t *testing.T) {
 	require.NoError(t, outcomes[1].Err)
 }
 
-// NaN from the engine is a score that is missing: never approved.
-func TestJudge_NotANumberIsNeverApproved(t *testing.T) {
-	gate := newGate(t, broken{}, Config{BatchTokens: 1024, CacheEntries: 10})
-	for range 2 {
+// What is not finite is a score that is missing: never approved, and not remembered, since the device's fault passes.
+func TestJudge_AScoreThatIsNotFiniteIsNeitherApprovedNorRemembered(t *testing.T) {
+	for _, severe := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		scorer := &broken{severe: float32(severe)}
+		gate := newGate(t, scorer, Config{BatchTokens: 1024, CacheEntries: 10})
+		for range 2 {
+			outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "title")})
+			require.NoError(t, err)
+			require.Equal(t, judge.Review, outcomes[0].Verdict.Outcome)
+		}
+		scorer.severe = -30
 		outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "title")})
 		require.NoError(t, err)
-		require.Equal(t, judge.Review, outcomes[0].Verdict.Outcome)
+		require.Equal(t, judge.Approved, outcomes[0].Verdict.Outcome)
 	}
 }
 
-type broken struct{ short }
+// broken gives every pair one logit of severe; relevant is far above weak.
+type broken struct {
+	short
+	severe float32
+}
 
-func (broken) Score(_ context.Context, batch model.Batch) ([]model.Logits, error) {
+func (b *broken) Score(_ context.Context, batch model.Batch) ([]model.Logits, error) {
 	logits := make([]model.Logits, batch.Rows)
 	for row := range logits {
-		logits[row][2] = float32(math.NaN())
+		logits[row] = model.Logits{60, 0, b.severe}
 	}
 	return logits, nil
 }

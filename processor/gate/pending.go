@@ -41,8 +41,8 @@ func (p *pending) add(items []item) {
 	}
 }
 
-// inserted keeps a bucket in the order of its requests. Almost always that is its end: a request's later items are older than
-// those of another that was opened meanwhile.
+// inserted keeps a bucket in the order of its requests: what a request adds later goes before the items of those that were
+// opened meanwhile.
 func inserted(bucket []item, added item) []item {
 	at := len(bucket)
 	for at > 0 && bucket[at-1].request.sequence > added.request.sequence {

@@ -86,7 +86,7 @@ func (s *scheduler) add(ctx context.Context, request *request, items []item) err
 	defer wake()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.pending.tokens >= s.capacity && !s.closed && ctx.Err() == nil && request.err == nil {
+	for len(items) > 0 && s.pending.tokens >= s.capacity && !s.closed && ctx.Err() == nil && request.err == nil {
 		s.left.Wait()
 	}
 	switch {

@@ -86,6 +86,22 @@ func TestScheduler_PushesBackWhenTooManyTokensArePending(t *testing.T) {
 	})
 }
 
+// A poll that the cache answers whole waits for nobody's room.
+func TestScheduler_WhatNeedsNoScoreDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		scorer := &gated{release: make(chan struct{})}
+		gate := newGate(t, scorer, Config{BatchTokens: 64, PendingTokens: 64, CacheEntries: 10})
+		known := judged(t.Context(), gate, titled("a", 1))
+		scorer.release <- struct{}{}
+		require.NoError(t, <-known)
+		blocked := judged(t.Context(), gate, titled("b", 4*tokenizedAtOnce))
+		synctest.Wait()
+		require.NoError(t, <-judged(t.Context(), gate, titled("a", 1)))
+		close(scorer.release)
+		require.NoError(t, <-blocked)
+	})
+}
+
 // A lane that is stopped takes its items back, so that others get their room.
 func TestScheduler_ACancelledRequestLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

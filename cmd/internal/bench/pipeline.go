@@ -67,7 +67,8 @@ type PipelineResult struct {
 
 // pipeline is the bench while it runs.
 type pipeline struct {
-	settings config.Config
+	settings config.Config // of each replica
+	alone    config.Config // of the gate without Kafka: all replicas' workers and lanes in one
 	options  PipelineOptions
 	logger   *zap.Logger
 	out      io.Writer
@@ -93,11 +94,21 @@ func Pipeline(ctx context.Context, settings config.Config, options PipelineOptio
 	}
 	settings = isolated(settings, options.Replicas)
 	p := &pipeline{settings: settings, options: options, logger: logger, out: out, seed: options.Seed}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer func() { err = errors.Join(err, p.close(ctx)) }()
 	if err := p.open(ctx); err != nil {
 		return PipelineResult{}, err
 	}
-	return p.measure(ctx)
+	watched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for _, replica := range p.replicas {
+		stop := replica.onExit(func(err error) { cancel(err) })
+		defer stop()
+	}
+	result, err = p.measure(watched)
+	if err != nil && ctx.Err() == nil && watched.Err() != nil {
+		err = errors.Join(context.Cause(watched), err)
+	}
+	return result, err
 }
 
 // isolated gives the bench topics and a group of its own, and each replica its share of the processors.
@@ -116,7 +127,9 @@ func isolated(settings config.Config, replicas int) config.Config {
 
 func (p *pipeline) open(ctx context.Context) (err error) {
 	connection := app.Connection(p.settings, p.logger)
-	if p.producer, err = connection.Client(ctx, kgo.RequiredAcks(kgo.AllISRAcks())); err != nil {
+	// Spread evenly: with few placements, how keys happen to hash would decide how long the last partition takes.
+	even := kgo.RecordPartitioner(kgo.RoundRobinPartitioner())
+	if p.producer, err = connection.Client(ctx, kgo.RequiredAcks(kgo.AllISRAcks()), even); err != nil {
 		return err
 	}
 	if _, err := kafka.CreateTopics(ctx, p.producer, app.Topics(p.settings.Topics), int32(p.options.Partitions), -1); err != nil {
@@ -136,14 +149,18 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 		}
 		p.replicas = append(p.replicas, started)
 	}
-	whole := p.settings
-	whole.Model.Workers *= p.options.Replicas
-	p.engine, err = start(ctx, whole, p.logger)
+	p.alone = p.settings
+	p.alone.Model.Workers *= p.options.Replicas
+	p.alone.Kafka.Lanes *= p.options.Replicas
+	if err := p.alone.Validate(); err != nil {
+		return &config.InvalidError{Err: fmt.Errorf("all %d replicas together: %w", p.options.Replicas, err)}
+	}
+	p.engine, err = start(ctx, p.alone, p.logger)
 	return err
 }
 
-// close ends what open has opened, as far as it came.
-func (p *pipeline) close() error {
+// close ends what open has opened, as far as it came, also after Ctrl-C.
+func (p *pipeline) close(ctx context.Context) error {
 	var problems []error
 	for _, replica := range p.replicas {
 		problems = append(problems, replica.stop())
@@ -159,14 +176,14 @@ func (p *pipeline) close() error {
 	}
 	defer p.producer.Close()
 	if !p.options.Keep && !p.options.Embedded {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout) // also after Ctrl-C
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		names := []string{}
 		for _, topic := range p.settings.Topics.All() {
 			names = append(names, topic.Name)
 		}
-		_, err := kadm.NewClient(p.producer).DeleteTopics(ctx, names...)
-		problems = append(problems, err)
+		deleted, err := kadm.NewClient(p.producer).DeleteTopics(ctx, names...)
+		problems = append(problems, err, deleted.Error())
 	}
 	return errors.Join(problems...)
 }
@@ -189,7 +206,7 @@ func (p *pipeline) measure(ctx context.Context) (PipelineResult, error) {
 		if err != nil {
 			return result, err
 		}
-		fmt.Fprintf(p.out, "round %d of %d: engine alone %.0f pairs/s, from Kafka to committed verdicts %.0f (%s)\n",
+		fmt.Fprintf(p.out, "round %d of %d: the gate alone %.0f pairs/s, from Kafka to committed verdicts %.0f (%s)\n",
 			i+1, p.options.Rounds, measured.engine, measured.scoring.PairsPerSecond, percent(measured.ratio()))
 		rounds = append(rounds, measured)
 	}
@@ -207,28 +224,19 @@ func (p *pipeline) measure(ctx context.Context) (PipelineResult, error) {
 	return result, nil
 }
 
-// latency publishes at a steady rate, whether or not earlier candidates are decided.
+// latency publishes at a steady rate, whether or not earlier candidates are acknowledged or decided. Ages count from when a
+// candidate was due, so that a late one is not excused.
 func (p *pipeline) latency(ctx context.Context, rate float64) (Latency, error) {
 	records, err := p.records(max(int(rate*p.options.Sampling.Seconds()), 1))
 	if err != nil {
 		return Latency{}, err
 	}
 	fmt.Fprintf(p.out, "latency: %.1f placements/s for %v\n", rate, p.options.Sampling)
-	ticker := time.NewTicker(max(time.Duration(float64(time.Second)/rate), 1))
-	defer ticker.Stop()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		for _, record := range records {
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if err := p.producer.ProduceSync(ctx, record).FirstErr(); err != nil {
-				return fmt.Errorf("publish candidates: %w", err)
-			}
-		}
-		return nil
+	var published time.Duration
+	group.Go(func() (err error) {
+		published, err = p.publish(ctx, records, time.Duration(float64(time.Second)/rate))
+		return err
 	})
 	group.Go(func() error { return p.observer.collect(ctx, len(records)) })
 	if err := group.Wait(); err != nil {
@@ -238,7 +246,32 @@ func (p *pipeline) latency(ctx context.Context, rate float64) (Latency, error) {
 	if err != nil {
 		return Latency{}, err
 	}
-	return Latency{Records: len(ages), P50: quantile(ages, 0.5).Seconds(), P99: quantile(ages, 0.99).Seconds(), Rate: rate}, nil
+	achieved := float64(len(records)) / published.Seconds()
+	return Latency{Records: len(ages), P50: quantile(ages, 0.5).Seconds(), P99: quantile(ages, 0.99).Seconds(), Rate: achieved}, nil
+}
+
+// publish hands one record after the other to the producer, each when it is due, and returns how long that took once all are
+// acknowledged.
+func (p *pipeline) publish(ctx context.Context, records []*kgo.Record, interval time.Duration) (time.Duration, error) {
+	started := time.Now()
+	var acknowledged kgo.FirstErrPromise
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i, record := range records {
+		record.Timestamp = started.Add(time.Duration(i) * interval)
+		timer.Reset(time.Until(record.Timestamp))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		p.producer.Produce(ctx, record, acknowledged.Promise())
+	}
+	took := time.Since(started) + interval // the last one's turn too
+	if err := acknowledged.Err(); err != nil {
+		return 0, fmt.Errorf("publish candidates: %w", err)
+	}
+	return took, nil
 }
 
 // records encodes the next candidates of the synthetic workload.

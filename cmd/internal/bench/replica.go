@@ -86,7 +86,9 @@ func (r *replica) start(settings config.Config) error {
 	}
 	go func() { // joined by stop, which waits for exited
 		defer close(r.exited)
-		r.err = r.process.Wait()
+		if r.err = r.process.Wait(); r.err == nil {
+			r.err = errors.New("exit code 0")
+		}
 	}()
 	return nil
 }
@@ -109,7 +111,7 @@ func (r *replica) awaitReady(ctx context.Context) error {
 		case <-r.exited:
 			return fmt.Errorf("a replica ended while starting: %w\n%s", r.err, r.log.String())
 		case <-ctx.Done():
-			return fmt.Errorf("a replica is not ready: %w", ctx.Err())
+			return fmt.Errorf("a replica is not ready: %w\n%s", ctx.Err(), r.log.String())
 		case <-ticker.C:
 		}
 		if response, err := r.get(ctx, "/readyz"); err == nil {
@@ -118,6 +120,23 @@ func (r *replica) awaitReady(ctx context.Context) error {
 				return nil
 			}
 		}
+	}
+}
+
+// onExit calls with the reason once the process ends by itself; the returned function stops that and waits.
+func (r *replica) onExit(call func(error)) (stop func()) {
+	stopping, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-r.exited:
+			call(fmt.Errorf("a replica ended: %w\n%s", r.err, r.log.String()))
+		case <-stopping:
+		}
+	}()
+	return func() {
+		close(stopping)
+		<-watched
 	}
 }
 
@@ -148,7 +167,7 @@ func (r *replica) stop() error {
 	problems := []error{r.process.Process.Signal(syscall.SIGTERM)}
 	select {
 	case <-r.exited:
-		if r.err != nil {
+		if !r.process.ProcessState.Success() {
 			problems = append(problems, fmt.Errorf("a replica: %w\n%s", r.err, r.log.String()))
 		}
 	case <-time.After(stopTimeout):

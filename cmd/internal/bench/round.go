@@ -21,14 +21,14 @@ type round struct {
 
 func (r round) ratio() float64 { return r.scoring.PairsPerSecond / r.engine }
 
-// medianOf returns the round whose ratio is in the middle.
+// medianOf returns the round whose ratio is in the middle, of two the lower.
 func medianOf(rounds []round) round {
 	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b round) int { return cmp.Compare(a.ratio(), b.ratio()) })
-	return sorted[len(sorted)/2]
+	return sorted[(len(sorted)-1)/2]
 }
 
 func (p *pipeline) round(ctx context.Context, placements int) (round, error) {
-	alone, err := p.alone(ctx, placements)
+	alone, err := p.withoutKafka(ctx, placements)
 	if err != nil {
 		return round{}, err
 	}
@@ -63,8 +63,8 @@ func (p *pipeline) round(ctx context.Context, placements int) (round, error) {
 	}, nil
 }
 
-// alone returns the pairs/s of the gate in this process, with as many workers as all replicas and nothing around it.
-func (p *pipeline) alone(ctx context.Context, placements int) (float64, error) {
+// withoutKafka returns the pairs/s of the gate in this process, with as many workers as all replicas and nothing around it.
+func (p *pipeline) withoutKafka(ctx context.Context, placements int) (float64, error) {
 	p.seed++
 	workload := NewSynthetic("alone", p.seed, placements, p.options.Products)
 	before, err := p.engine.read()
@@ -72,7 +72,7 @@ func (p *pipeline) alone(ctx context.Context, placements int) (float64, error) {
 		return 0, err
 	}
 	started := time.Now()
-	if _, err := p.engine.judge(ctx, p.settings, workload); err != nil {
+	if _, err := p.engine.judge(ctx, p.alone, workload); err != nil {
 		return 0, err
 	}
 	seconds := time.Since(started).Seconds()

@@ -52,14 +52,14 @@ func shares(operators map[string]float64) string {
 // WritePipelineTable prints one line a row.
 func WritePipelineTable(out io.Writer, rows []PipelineResult) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "replicas\tworkers\tlanes\tpartitions\tbatch tokens\tpairs/s\tof the gate alone\tpadding\tfill\tidle\tcached\ttransaction\tresident\tage p50\tp99\tat load p50\tp99")
+	fmt.Fprintln(table, "broker\treplicas\tworkers\tlanes\tpartitions\tbatch tokens\tpairs/s\tof the gate alone\tpadding\tfill\tidle\tcached\ttransaction\tresident\tage p50\tp99\tat load p50\tp99")
 	for _, row := range rows {
 		atLoad := "-\t-"
 		if row.AgeAtLoad != nil {
 			atLoad = fmt.Sprintf("%.0f ms\t%.0f ms", 1000*row.AgeAtLoad.P50, 1000*row.AgeAtLoad.P99)
 		}
-		fmt.Fprintf(table, "%d\t%d\t%d\t%d\t%d\t%.0f\t%s\t%s\t%s\t%s\t%d\t%.0f ms\t%d MiB\t%.1f s\t%.1f s\t%s\n",
-			row.Replicas, row.Workers, row.Lanes, row.Partitions, row.BatchTokens, row.PairsPerSecond, percent(row.OfEngine),
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%.0f\t%s\t%s\t%s\t%s\t%d\t%.0f ms\t%d MiB\t%.1f s\t%.1f s\t%s\n",
+			row.Broker, row.Replicas, row.Workers, row.Lanes, row.Partitions, row.BatchTokens, row.PairsPerSecond, percent(row.OfEngine),
 			percent(row.PaddingWaste), percent(row.BatchFill), percent(row.IdleShare), row.Cached, 1000*row.TransactionTime,
 			row.ResidentBytes>>20, row.Age.P50, row.Age.P99, atLoad)
 	}

@@ -97,8 +97,9 @@ func (m *Model) validate(check func(ok bool, format string, values ...any), with
 	}
 	check(m.Require == "" || slices.Contains(m.Providers, m.Require), "model.require is %q, must be empty or one of model.providers %v", m.Require, m.Providers)
 	processors := runtime.GOMAXPROCS(0) // what a container's limit leaves of the machine's
-	within("model.workers", m.Workers, 0, processors)
-	within("model.threads", m.Threads, 0, processors)
+	most := max(processors, 2)          // a GPU's default is two, however few processors feed it
+	check(0 <= m.Workers && m.Workers <= most, "model.workers is %d, must be 0 to %d: this process may use %d processors", m.Workers, most, processors)
+	check(0 <= m.Threads && m.Threads <= processors, "model.threads is %d, must be 0 to the %d processors that this process may use", m.Threads, processors)
 	check(m.Workers*m.Threads <= processors || max(m.Workers, m.Threads) > processors, "model.workers is %d and model.threads is %d, their product must be at most the %d processors", m.Workers, m.Threads, processors)
 	within("model.device", m.Device, 0, 63)
 	check(slices.Contains(model.Precisions(), m.Precision), "model.precision is %q, must be one of %v", m.Precision, model.Precisions())

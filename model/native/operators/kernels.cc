@@ -230,7 +230,7 @@ template <size_t PAIRS> INLINE void attend_pairs(const struct attention *a, size
 		h.query[p] = query + p * length * wide, h.keys[p] = keys + p * a->size * columns;
 		h.values[p] = values + p * length * wide, h.penalty[p] = penalty + p * columns;
 		for (size_t j = 0; j < columns; j++)
-			h.penalty[p][j] = j < length && a->mask[(first + p) * length + j] ? 0 : -1e9f;
+			h.penalty[p][j] = j < length && a->mask[(first + p) * length + j] ? 0 : -3e4f;
 	}
 	for (h.head = 0; h.head < a->heads; h.head++) {
 		load_head(a, first, h);
@@ -240,9 +240,11 @@ template <size_t PAIRS> INLINE void attend_pairs(const struct attention *a, size
 	}
 }
 
-// Pairs four at a time, for they share the tables of relative positions; what is left one by one.
+// Pairs four at a time, for they share the tables of relative positions; what is left one by one, and so are long pairs, of
+// which one alone fills the nearest caches and a good part of a small stack.
 static void attend(const struct attention *a, size_t first, size_t count) {
-	for (; count >= 4; first += 4, count -= 4) attend_pairs<4>(a, first);
+	const bool few = a->length * a->size <= 8192;
+	for (; few && count >= 4; first += 4, count -= 4) attend_pairs<4>(a, first);
 	for (; count > 0; first++, count--) attend_pairs<1>(a, first);
 }
 

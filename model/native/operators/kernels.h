@@ -1,11 +1,11 @@
 // What the operators compute, row by row and pair by pair. Every kernel is compiled once for each level of the processor
-// that it may meet; operators.c picks one when the library is loaded.
+// that it may meet; operators.cc picks one when the library is loaded.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-// What the kernels keep on the stack is bounded by these: 5 MB for four pairs of the longest and widest.
+// What the kernels keep on the stack is bounded by these: 0.8 MB for the longest and widest pair.
 enum { MOST_TOKENS = 512, MOST_HEAD_SIZE = 128, MOST_COLUMNS = 16384 };
 
 // A matrix product on its way to its consumer: product * scale[row] + bias. A product in 8 bits has a scale a row; scales

@@ -44,6 +44,7 @@ OrtStatus *input(OrtKernelContext *context, size_t index, tensor *result) {
 	api->ReleaseTensorTypeAndShapeInfo(info);
 	if (status) return status;
 	for (size_t i = 0; i < result->rank; i++) result->dimensions[i] = static_cast<size_t>(dimensions[i]);
+	REQUIRE(result->count > 0, "winnow: an input is empty");
 	return api->GetTensorData(value, &result->data);
 }
 
@@ -102,7 +103,9 @@ template <bool first_alone> OrtStatus *attend(const attributes &given, OrtKernel
 	REQUIRE(mask.count == pairs * a.length && queries.count == keys.count, "winnow: attention's mask or tables do not fit");
 	REQUIRE(a.size <= MOST_HEAD_SIZE && a.length <= MOST_TOKENS, "winnow: attention takes at most 512 tokens and heads of 128");
 	REQUIRE(values.last() == 3 * a.heads * a.size, "winnow: attention needs query, key and value of every head");
-	REQUIRE(a.length <= a.center && a.center + a.length + 16 <= a.width, "winnow: the tables of relative positions are too short for this batch");
+	// Vectors are read from any column of a relative position, and are 16 wide at most.
+	REQUIRE(given.center >= 0 && a.center <= a.width && a.length <= a.center && a.length + 16 <= a.width - a.center,
+	        "winnow: the tables of relative positions are too short for this batch");
 	a.mask = static_cast<const int64_t *>(mask.data), a.keys = keys.floats(), a.queries = queries.floats();
 	const size_t shape[] = {pairs, a.rows, a.heads * a.size};
 	CHECK(output(context, 0, shape, 3, reinterpret_cast<void **>(&a.context)));
@@ -139,7 +142,7 @@ OrtStatus *norm(const attributes &given, OrtKernelContext *context) {
 OrtStatus *quantisation_of(OrtKernelContext *context, const attributes &given, const tensor &values, size_t factor_input, quantisation *result) {
 	tensor factor;
 	CHECK(input(context, factor_input, &factor));
-	REQUIRE(factor.count == values.last(), "winnow: quantising needs a factor a column");
+	REQUIRE(values.rank > 0 && factor.count == values.last(), "winnow: quantising needs a factor a column");
 	REQUIRE(given.zero_point >= 1 && given.zero_point <= 254, "winnow: a zero point must be 1 to 254");
 	*result = {values.floats(), factor.floats(), values.last(), static_cast<uint8_t>(given.zero_point), nullptr, nullptr};
 	CHECK(output(context, 0, values.dimensions, values.rank, reinterpret_cast<void **>(&result->codes)));
@@ -234,10 +237,8 @@ const kernels *choose() {
 #ifdef __x86_64__
 	const char *most = getenv("WINNOW_OPERATORS_LEVEL");
 	const bool base = most && !strcmp(most, "base"), avx2 = most && !strcmp(most, "avx2");
-	if (!base && !avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		return &kernels_avx512;
-	if (!base && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &kernels_avx2;
+	if (!base && !avx2 && __builtin_cpu_supports("x86-64-v4")) return &kernels_avx512;
+	if (!base && __builtin_cpu_supports("x86-64-v3")) return &kernels_avx2;
 #endif
 	return &kernels_base;
 }
@@ -246,10 +247,12 @@ const kernels *choose() {
 
 // What ONNX Runtime looks for in a library of operators.
 extern "C" __attribute__((visibility("default"))) OrtStatus *RegisterCustomOps(OrtSessionOptions *options, const OrtApiBase *base) {
-	api = base->GetApi(ORT_API_VERSION);
+	const OrtApi *offered = base->GetApi(ORT_API_VERSION);
+	if (!offered) return base->GetApi(1)->CreateStatus(ORT_FAIL, "winnow: ONNX Runtime is older than the one that these operators were built for");
+	api = offered;
 	best = choose();
 	OrtCustomOpDomain *domain;
 	CHECK(api->CreateCustomOpDomain("winnow", &domain));
 	for (const definition &each : definitions) CHECK(api->CustomOpDomain_Add(domain, &each));
-	return api->AddCustomOpDomain(options, domain); // the domain lives as long as the library
+	return api->AddCustomOpDomain(options, domain); // some bytes a session that nobody frees: sessions refer to it while they live
 }

@@ -1,7 +1,6 @@
 """The graph builder against what transformers computed, read from files: no torch needed."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -22,17 +21,7 @@ TINY = Path(__file__).parent / "tiny"
 VARIANTS = ["absolute", "shared", "convolution"]
 
 
-@pytest.fixture(params=["functions", "base", "avx2", "avx512"], autouse=True)
-def runtime(request, monkeypatch):
-    """A graph's operators as functions that ONNX Runtime inlines, and as the CPU's own, at each level of the processor (at
-    most what this one has)."""
-    if request.param == "functions":
-        monkeypatch.delenv(engine.OPERATORS, raising=False)
-    else:
-        assert os.environ.get(engine.OPERATORS), (
-            f"{engine.OPERATORS} must name libwinnow_operators.so: make test-training does"
-        )
-        monkeypatch.setenv("WINNOW_OPERATORS_LEVEL", request.param)
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def run(model, rows: list[list[int]]) -> np.ndarray:

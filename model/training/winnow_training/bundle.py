@@ -7,6 +7,7 @@ on up to 2,000 pairs; a quantised graph is held against the one in fp32. A bundl
 import argparse
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,6 +142,8 @@ def build(options: argparse.Namespace) -> None:
     logits = logits_of(model)
     quantisation: Quantisation | None = None
     if options.arithmetic == "int8":
+        if engine.OPERATORS not in os.environ:
+            print(f"note: {engine.OPERATORS} is not set: thresholds are fitted on the operators' functions", flush=True)
         print("quantising", flush=True)
         exact = logits
 

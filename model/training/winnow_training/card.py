@@ -35,8 +35,8 @@ which {positives} are severe.
 FP32 = """fp32, so a pair's score does not depend on the batch it is scored in. Weights are stored as int8 with one
 scale a row and expanded when the graph is loaded."""
 
-INT8 = """{products} of {all_products} matrix products take 8-bit inputs with scales that were fixed when the graph was
-built, so a pair's score does not depend on the batch it is scored in: over {batches} random batches one pair's logits
+INT8 = """{products} of {all_products} matrix products take 8-bit inputs with a scale for every row of its own, so a
+pair's score does not depend on the batch it is scored in: over {batches} random batches one pair's logits
 moved by {spread:.1g}. Against the same checkpoint in fp32, {flips:.2%} of {flip_pairs} decisions differ
 ({severe_to_approved:.2%} from severe to approved) and no logit by more than {logit_difference:.2f}."""
 

@@ -15,7 +15,7 @@ from onnx import AttributeProto, FunctionProto, TensorProto, helper, numpy_helpe
 
 DOMAIN = "winnow"
 OPSET = 21
-MASKED = -1e9  # added to a masked score: its softmax weight is exactly 0 in fp32
+MASKED = -3e4  # added to a masked score, whose softmax weight is then nothing; -1e9 would be -inf in fp16
 SPARE = 16  # columns beyond the last relative position, so that a vector can be read from any of them
 
 PRODUCT = ["values", "scale", "bias"]
@@ -141,7 +141,9 @@ def quantise_rows() -> FunctionProto:
     zero = b.op("Cast", b.attribute("zero_point"), to=TensorProto.FLOAT)
     above = b.op("Div", b.op("ReduceMax", moved, b.ints(-1)), b.op("Sub", b.real(255), zero))
     below = b.op("Div", b.op("Neg", b.op("ReduceMin", moved, b.ints(-1))), zero)
-    b.op("Max", above, below, b.real(1e-12), name="scale")
+    # A maximum may pass over NaN; this sum is NaN as soon as a value is not finite, and so is the row's scale.
+    unusual = b.op("ReduceSum", b.op("Mul", moved, b.real(0)), b.ints(-1))
+    b.op("Add", b.op("Max", above, below, b.real(1e-12)), unusual, name="scale")
     codes = b.op("Add", b.op("Round", b.op("Mul", moved, b.op("Reciprocal", "scale"))), zero)
     b.op("Cast", b.op("Clip", codes, b.real(0), b.real(255)), to=TensorProto.UINT8, name="codes")
     return b.function("QuantiseRows", ["values", "factor"], ["codes", "scale"], ["zero_point"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
@@ -93,6 +94,10 @@ def unfold(bundle: Path, out: Path) -> None:
     if CONFIG not in noted:
         raise ValueError(f"{bundle}/model.onnx does not say what it was built from: build the bundle again")
     config = json.loads(noted[CONFIG])
+    if config.get("share_att_key") and json.loads((bundle / "manifest.json").read_text()).get("arithmetic") == "int8":
+        raise ValueError(
+            f"{bundle} is in 8 bits and shares its projections with positions, which are not: unfold one in fp32"
+        )
     # The graph's columns are in the order of LABELS, whatever the order was.
     config |= {"id2label": dict(enumerate(LABELS)), "label2id": {label: row for row, label in enumerate(LABELS)}}
     out.mkdir(parents=True, exist_ok=True)
@@ -113,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         unfold(options.bundle, options.out)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, DecodeError) as error:
         raise SystemExit(f"error: {error}") from error
     print(options.out)
 

@@ -1,0 +1,135 @@
+"""The operators one by one: function and kernel mean the same, at awkward widths and with values that are not finite."""
+
+import math
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from winnow_training import engine
+from winnow_training.operators import DOMAIN, OPSET, SPARE, functions
+
+pytestmark = pytest.mark.usefixtures("runtime")
+
+
+def run(kind: str, inputs: dict[str, np.ndarray], outputs: dict[str, int], **attributes) -> list[np.ndarray]:
+    node = helper.make_node(kind, list(inputs), list(outputs), domain=DOMAIN, **attributes)
+    given = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in inputs.items()
+    ]
+    made = [helper.make_tensor_value_info(name, kind, None) for name, kind in outputs.items()]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
+    model = helper.make_model(
+        helper.make_graph([node], "one", given, made), opset_imports=opsets, functions=functions({kind})
+    )
+    model.ir_version = 10
+    return engine.session(model.SerializeToString(), threads=1).run(list(outputs), inputs)
+
+
+def floats(generator, *shape: int) -> np.ndarray:
+    return generator.normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 16, 33, 384])
+def test_a_rows_codes_and_scale_give_the_row_back(columns):
+    generator = np.random.default_rng(columns)
+    values, factor = floats(generator, 2, 5, columns), np.abs(floats(generator, columns)) + 0.1
+    codes, scale = run(
+        "QuantiseRows",
+        {"values": values, "factor": factor},
+        {"codes": TensorProto.UINT8, "scale": TensorProto.FLOAT},
+        zero_point=64,
+    )
+    assert np.abs((codes.astype(np.float32) - 64) * scale - values * factor).max() <= scale.max() * 0.51
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_a_row_that_is_not_finite_stays_so_in_8_bits(bad, count):
+    values = np.ones((2, 8), np.float32)
+    values[1, :count] = bad
+    _, scale = run(
+        "QuantiseRows",
+        {"values": values, "factor": np.ones(8, np.float32)},
+        {"codes": TensorProto.UINT8, "scale": TensorProto.FLOAT},
+        zero_point=128,
+    )
+    assert np.isfinite(scale[0]).all() and np.isnan(scale[1]).all()
+
+
+def attention(heads: int, size: int, length: int, mask: np.ndarray, bad: float | None = None) -> np.ndarray:
+    generator = np.random.default_rng(heads * size)
+    hidden, center = heads * size, 40
+    values = floats(generator, len(mask), length, 3 * hidden)
+    if bad is not None:
+        values[0, 0, 0] = bad
+    inputs = {
+        "values": values,
+        "scale": np.ones(1, np.float32),
+        "bias": floats(generator, 3 * hidden),
+        "mask": mask,
+        "keys": floats(generator, heads, size, 2 * center + SPARE),
+        "queries": floats(generator, heads, size, 2 * center + SPARE),
+    }
+    return run("Attention", inputs, {"context": TensorProto.FLOAT}, center=center)[0]
+
+
+def plain_attention(heads: int, size: int, length: int, mask: np.ndarray) -> np.ndarray:
+    """The same in float64, as the formula says it."""
+    generator = np.random.default_rng(heads * size)
+    hidden, center = heads * size, 40
+    values = floats(generator, len(mask), length, 3 * hidden).astype(np.float64) + floats(generator, 3 * hidden)
+    query, key, value = (
+        values[:, :, part * hidden : (part + 1) * hidden].reshape(len(mask), length, heads, size) for part in range(3)
+    )
+    keys, queries = (floats(generator, heads, size, 2 * center + SPARE).astype(np.float64) for _ in range(2))
+    column = center - (np.arange(length)[:, None] - np.arange(length)[None, :])
+    scores = np.einsum("bihd,bjhd->bhij", query, key)
+    scores += np.einsum("bihd,hdij->bhij", query, keys[:, :, column])
+    scores += np.einsum("bjhd,hdij->bhij", key, queries[:, :, column])
+    scores = np.where(mask[:, None, None, :] == 1, scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return np.einsum("bhij,bjhd->bihd", weights, value).reshape(len(mask), length, hidden)
+
+
+@pytest.mark.parametrize(("heads", "size"), [(1, 3), (2, 20), (3, 32)])
+@pytest.mark.parametrize("length", [1, 5, 16, 17, 40])
+def test_attention_is_the_formula(heads, size, length):
+    mask = np.ones((5, length), np.int64)
+    mask[1, length // 2 + 1 :] = 0
+    mask[2, : length // 2] = 0  # holes are masked wherever they are
+    result = attention(heads, size, length, mask)
+    np.testing.assert_allclose(result, plain_attention(heads, size, length, mask), atol=1e-4)
+
+
+def test_attention_over_something_not_finite_is_not_finite():
+    mask = np.ones((2, 6), np.int64)
+    result = attention(2, 8, 6, mask, bad=np.nan)
+    assert np.isnan(result[0, 0, :8]).all() and np.isfinite(result[1]).all()
+
+
+def product(generator, columns: int) -> dict[str, np.ndarray]:
+    return {
+        "values": floats(generator, 2, 3, columns),
+        "scale": np.abs(floats(generator, 2, 3, 1)),
+        "bias": floats(generator, columns),
+    }
+
+
+@pytest.mark.parametrize("columns", [1, 7, 33, 384])
+def test_gelu_and_norm_are_their_formulas(columns):
+    generator = np.random.default_rng(columns)
+    inputs = product(generator, columns)
+    x = (inputs["values"].astype(np.float64) * inputs["scale"]) + inputs["bias"]
+    below = np.vectorize(lambda value: 0.5 * math.erfc(-value / math.sqrt(2)))
+    gelu = run("Gelu", inputs, {"result": TensorProto.FLOAT})[0]
+    np.testing.assert_allclose(gelu, x * below(x), atol=2e-6)
+    residual, weight, shift = floats(generator, 2, 3, columns), floats(generator, columns), floats(generator, columns)
+    more = {"residual": residual, "weight": weight, "shift": shift}
+    norm = run("AddNorm", inputs | more, {"result": TensorProto.FLOAT}, epsilon=1e-5)[0]
+    x = x + residual
+    centred = x - x.mean(axis=-1, keepdims=True)
+    exact = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5) * weight + shift
+    np.testing.assert_allclose(norm, exact, atol=1e-4)
