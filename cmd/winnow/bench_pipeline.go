@@ -19,7 +19,8 @@ import (
 type pipelineFlags struct {
 	config                                   string
 	brokers                                  []string
-	replicas, partitions                     []int
+	replicas                                 []int
+	partitions                               []int32
 	batchTokens, workers, threads, laneCount []int
 	options                                  bench.PipelineOptions
 	asJSON                                   bool
@@ -50,7 +51,7 @@ Without --brokers the broker is embedded, which costs less than a real one: give
 	set.BoolVar(&flags.options.Keep, "keep", false, "leave the topics on the cluster, for others to read")
 	set.Uint64Var(&flags.options.Seed, "seed", 1, "of the placements")
 	set.IntSliceVar(&flags.replicas, "replicas", []int{1}, "processes; they share the processors; a list")
-	set.IntSliceVar(&flags.partitions, "partitions", []int{6}, "of each topic; a list")
+	set.Int32SliceVar(&flags.partitions, "partitions", []int32{6}, "of each topic; a list")
 	set.IntSliceVar(&flags.laneCount, "lanes", nil, "kafka.lanes; a list")
 	set.IntSliceVar(&flags.workers, "workers", nil, "model.workers of a replica; a list")
 	set.IntSliceVar(&flags.threads, "threads", nil, "model.threads; a list")
@@ -95,8 +96,13 @@ func benchPipeline(ctx context.Context, flags pipelineFlags) error {
 }
 
 func (f pipelineFlags) settings() ([]config.Config, error) {
-	if err := atLeast(1, map[string][]int{"placements": {f.options.Placements}, "products": {f.options.Products}, "rounds": {f.options.Rounds}, "replicas": f.replicas, "partitions": f.partitions, "lanes": f.laneCount, "workers": f.workers, "threads": f.threads, "batch-tokens": f.batchTokens}); err != nil {
+	if err := atLeast(1, map[string][]int{"placements": {f.options.Placements}, "products": {f.options.Products}, "rounds": {f.options.Rounds}, "replicas": f.replicas, "lanes": f.laneCount, "workers": f.workers, "threads": f.threads, "batch-tokens": f.batchTokens}); err != nil {
 		return nil, err
+	}
+	for _, partitions := range f.partitions {
+		if partitions < 1 {
+			return nil, usageError{fmt.Errorf("--partitions is %d, must be at least 1", partitions)}
+		}
 	}
 	if f.options.Load < 0 || f.options.Load > 1 {
 		return nil, usageError{fmt.Errorf("--load is %v, must be 0 to 1", f.options.Load)}

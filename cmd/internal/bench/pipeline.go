@@ -28,7 +28,7 @@ type PipelineOptions struct {
 	Embedded   bool // a broker in this process instead of the configured ones
 	Placements int  // a round
 	Products   int  // a placement
-	Partitions int
+	Partitions int32
 	Replicas   int
 	Rounds     int
 	Load       float64       // share of the full rate at which latency is measured; 0: it is not
@@ -53,7 +53,7 @@ type PipelineResult struct {
 	Replicas    int    `json:"replicas"`
 	Workers     int    `json:"workers"` // of all replicas
 	Lanes       int    `json:"lanes"`   // a replica
-	Partitions  int    `json:"partitions"`
+	Partitions  int32  `json:"partitions"`
 	BatchTokens int    `json:"batch_tokens"`
 	Placements  int    `json:"placements"`
 	Products    int    `json:"products"`
@@ -132,7 +132,7 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if p.producer, err = connection.Client(ctx, kgo.RequiredAcks(kgo.AllISRAcks()), even); err != nil {
 		return err
 	}
-	if _, err := kafka.CreateTopics(ctx, p.producer, app.Topics(p.settings.Topics), int32(p.options.Partitions), -1); err != nil {
+	if _, err := kafka.CreateTopics(ctx, p.producer, app.Topics(p.settings.Topics), p.options.Partitions, -1); err != nil {
 		return err
 	}
 	if p.codec, err = app.Codec(ctx, p.settings); err != nil {

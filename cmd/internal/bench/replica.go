@@ -115,8 +115,7 @@ func (r *replica) awaitReady(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if response, err := r.get(ctx, "/readyz"); err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
+			if err := response.Body.Close(); err == nil && response.StatusCode == http.StatusOK {
 				return nil
 			}
 		}

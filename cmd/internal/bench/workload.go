@@ -46,9 +46,10 @@ type Synthetic struct {
 func NewSynthetic(prefix string, seed uint64, placements, products int) *Synthetic {
 	random := rand.New(rand.NewPCG(seed, 1))
 	themes, titles := lines(themesText), lines(titlesText)
+	last := uint64(len(themes) - 1) //nolint:gosec // there are some
 	random.Shuffle(len(themes), func(i, j int) { themes[i], themes[j] = themes[j], themes[i] })
 	return &Synthetic{
-		themes: themes, titles: titles, zipf: rand.NewZipf(random, themeSkew, 1, uint64(len(themes)-1)), random: random,
+		themes: themes, titles: titles, zipf: rand.NewZipf(random, themeSkew, 1, last), random: random,
 		prefix: prefix, products: products, left: placements,
 	}
 }
