@@ -66,6 +66,9 @@ func atLeast(bound int, flags map[string][]int) error {
 
 // report prints rows, a table or one JSON object a row, on standard output.
 func report[T any](rows []T, asJSON bool, table func(io.Writer, []T) error) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if !asJSON {
 		return table(os.Stdout, rows)
 	}
