@@ -34,7 +34,7 @@ test: prerequisites test-unit test-native test-providers test-training test-brok
 prerequisites:
 	@missing=; check() { command -v $$1 >/dev/null || { echo "error: $$1 is missing: install $$2"; missing=1; }; }; \
 	check go "Go 1.26 or newer (https://go.dev/dl)"; check cargo "Rust 1.85 or newer (https://rustup.rs)"; \
-	check cc "a C compiler (Debian: build-essential)"; check python3 "Python 3.11 (Debian: python3 python3-pip python3-venv)"; \
+	check cc "a C compiler (Debian: build-essential)"; check c++ "a C++ compiler (Debian: build-essential)"; check python3 "Python 3.11 (Debian: python3 python3-pip python3-venv)"; \
 	check java "a Java 17 runtime (Debian: default-jre-headless)"; check mvn "Maven (Debian: maven)"; check kcat "kcat (Debian: kcat)"; \
 	python3 -c 'import ensurepip' 2>/dev/null || { echo "error: python3 lacks venv: install it (Debian: python3-venv)"; missing=1; }; \
 	test -z "$$missing"
