@@ -204,6 +204,15 @@ func TestOpen_AGraphThatIsNoneIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "no execution provider works")
 }
 
+// Without the operators a graph would still run, only slower: that must not go unnoticed.
+func TestOpen_NamesTheOperatorsThatDoNotExist(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "libwinnow_operators.so")
+	t.Setenv(model.OperatorsVariable, missing)
+	_, err := Open(t.Context(), tiny(t), cpu())
+	require.ErrorContains(t, err, missing)
+	require.ErrorContains(t, err, model.OperatorsVariable)
+}
+
 func TestOpen_NamesTheLibraryThatDoesNotExist(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	t.Setenv(model.LibraryVariable, missing)

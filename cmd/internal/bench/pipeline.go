@@ -93,7 +93,13 @@ func Pipeline(ctx context.Context, settings config.Config, options PipelineOptio
 		settings.Kafka.TLS, settings.Kafka.SASL, settings.SchemaRegistry = kafka.TLS{}, kafka.SASL{}, config.SchemaRegistry{}
 	}
 	settings = isolated(settings, options.Replicas)
-	p := &pipeline{settings: settings, options: options, logger: logger, out: out, seed: options.Seed}
+	alone := settings
+	alone.Model.Workers *= options.Replicas
+	alone.Kafka.Lanes *= options.Replicas
+	if err := alone.Validate(); err != nil {
+		return PipelineResult{}, &config.InvalidError{Err: fmt.Errorf("all %d replicas together: %w", options.Replicas, err)}
+	}
+	p := &pipeline{settings: settings, alone: alone, options: options, logger: logger, out: out, seed: options.Seed}
 	defer func() { err = errors.Join(err, p.close(ctx)) }()
 	if err := p.open(ctx); err != nil {
 		return PipelineResult{}, err
@@ -148,12 +154,6 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 			return err
 		}
 		p.replicas = append(p.replicas, started)
-	}
-	p.alone = p.settings
-	p.alone.Model.Workers *= p.options.Replicas
-	p.alone.Kafka.Lanes *= p.options.Replicas
-	if err := p.alone.Validate(); err != nil {
-		return &config.InvalidError{Err: fmt.Errorf("all %d replicas together: %w", p.options.Replicas, err)}
 	}
 	p.engine, err = start(ctx, p.alone, p.logger)
 	return err
@@ -250,8 +250,8 @@ func (p *pipeline) latency(ctx context.Context, rate float64) (Latency, error) {
 	return Latency{Records: len(ages), P50: quantile(ages, 0.5).Seconds(), P99: quantile(ages, 0.99).Seconds(), Rate: achieved}, nil
 }
 
-// publish hands one record after the other to the producer, each when it is due, and returns how long that took once all are
-// acknowledged.
+// publish hands one record after the other to the producer, each when it is due, waits until all are acknowledged, and returns
+// how long the handing over took.
 func (p *pipeline) publish(ctx context.Context, records []*kgo.Record, interval time.Duration) (time.Duration, error) {
 	started := time.Now()
 	var acknowledged kgo.FirstErrPromise
