@@ -7,6 +7,10 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 // As wide as the processor's registers: the compiler splits wider vectors through memory.
 #if defined(__AVX512F__)
 constexpr size_t LANES = 16;
@@ -47,7 +51,16 @@ INLINE void store_first(float *to, vector value, size_t count) {
 	for (size_t lane = 0; lane < count; lane++) to[lane] = value[lane];
 }
 
+// Steps through a row by whole vectors and then by what is left, which alone pays for being short.
+template <class Step> INLINE void each_vector(size_t columns, const Step &step) {
+	size_t column = 0;
+	for (; column + LANES <= columns; column += LANES) step(column, LANES);
+	if (column < columns) step(column, columns - column);
+}
+
 INLINE vector larger(vector a, vector b) { return a > b ? a : b; }
+
+INLINE vector smaller(vector a, vector b) { return a < b ? a : b; }
 
 // The lanes that are so many apart exchanged.
 template <size_t APART> INLINE vector exchanged(vector value) {
@@ -62,9 +75,16 @@ template <size_t APART = LANES / 2> INLINE float sum_of(vector value) {
 	return value[0];
 }
 
+// Both pass over NaN.
 template <size_t APART = LANES / 2> INLINE float largest_of(vector value) {
 	value = larger(value, exchanged<APART>(value));
 	if constexpr (APART > 1) return largest_of<APART / 2>(value);
+	return value[0];
+}
+
+template <size_t APART = LANES / 2> INLINE float smallest_of(vector value) {
+	value = smaller(value, exchanged<APART>(value));
+	if constexpr (APART > 1) return smallest_of<APART / 2>(value);
 	return value[0];
 }
 
@@ -85,11 +105,15 @@ template <size_t APART = LANES / 2> INLINE void transpose(vector rows[LANES]) {
 	if constexpr (APART > 1) transpose<APART / 2>(rows);
 }
 
-// Adding and taking away 1.5 * 2^23 leaves the nearest whole number, ties to even.
-INLINE vector nearest(vector value) {
-	const vector magic = splat(12582912.0f);
-	return (value + magic) - magic;
+// Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the last bits: of values from -2^22 to 2^22.
+INLINE integers whole(vector value) {
+	const vector moved = value + 12582912.0f;
+	integers bits;
+	memcpy(&bits, &moved, sizeof bits);
+	return bits - 0x4B400000;
 }
+
+INLINE vector nearest(vector value) { return (value + 12582912.0f) - 12582912.0f; }
 
 // exp for values at most 0: 2^n * exp(r) with |r| <= ln 2 / 2, whose Taylor series of degree 7 is exact to the last bits.
 INLINE vector exponential(vector value) {
@@ -111,17 +135,31 @@ INLINE vector exponential(vector value) {
 	return p * factor;
 }
 
-// x times the normal distribution's cumulative probability: Abramowitz and Stegun 7.1.26, whose error is below 1.5e-7.
+// 1 / value for a value that is neither 0 nor infinite, to the last bit but one: a division takes as long as all of gelu.
+INLINE vector reciprocal(vector value) {
+#if defined(__AVX512F__)
+	const vector guess = _mm512_rcp14_ps(value);
+	return guess * (2.0f - value * guess);
+#else
+	return 1.0f / value;
+#endif
+}
+
+// x times the normal distribution's cumulative probability, which is 1/2 + erf(x / sqrt 2) / 2. The rational function is
+// erf as Eigen and XLA compute it, exact to the last bits and 1 from its bound on, with both factors folded into it.
 INLINE vector gelu_of(vector x) {
-	vector size = x < 0.0f ? -x : x;
-	vector t = 1.0f / (size * (0.3275911f * 0.70710678118654752f) + 1.0f);
-	vector p = t * 1.061405429f - 1.453152027f;
-	p = p * t + 1.421413741f;
-	p = p * t - 0.284496736f;
-	p = p * t + 0.254829592f;
-	vector tail = p * t * exponential(x * x * -0.5f) * 0.5f; // the probability beyond |x|
-	vector below = x < 0.0f ? tail : 1.0f - tail;
-	return x * below + x * 0.0f; // NaN and infinity stay NaN
+	const vector bound = splat(5.419983175f), z = smaller(larger(x, -bound), bound), square = z * z;
+	vector p = square * 5.061352311e-06f + 0.0001506266054f;
+	p = p * square + 0.00450388969f;
+	p = p * square + 0.03274051518f;
+	p = p * square + 0.3989422721f;
+	vector q = square * -1.842437962e-09f + 7.358739522e-07f;
+	q = q * square + 6.362265799e-05f;
+	q = q * square + 0.001758808771f;
+	q = q * square + 0.02774626295f;
+	q = q * square + 0.2487346256f;
+	q = q * square + 1.0f;
+	return x * (z * p * reciprocal(q) + 0.5f);
 }
 
 INLINE float scale_of(const struct product *product, size_t row) { return product->scale[product->scales ? row : 0]; }
@@ -248,70 +286,68 @@ static void attend(const struct attention *a, size_t first, size_t count) {
 	for (; count > 0; first++, count--) attend_pairs<1>(a, first);
 }
 
-INLINE void gelu_row(const struct product *product, size_t row, float *result) {
-	const size_t columns = product->columns;
-	const float scale = scale_of(product, row);
-	for (size_t c = 0; c < columns; c += LANES)
-		store_first(result + c, gelu_of(entry(product, row, scale, c, columns - c)), columns - c);
+// What a kernel is told is copied first: the compiler can't know that a result does not lie in it.
+INLINE void gelu_row(const struct product product, size_t row, float *result) {
+	const float scale = scale_of(&product, row);
+	each_vector(product.columns, [&](size_t c, size_t count) {
+		store_first(result + c, gelu_of(entry(&product, row, scale, c, count)), count);
+	});
 }
 
-static void gelu(const struct gelu *g, size_t row) { gelu_row(&g->product, row, g->result + row * g->product.columns); }
+static void gelu(const struct gelu *g, size_t row) { gelu_row(g->product, row, g->result + row * g->product.columns); }
 
-static void norm(const struct norm *n, size_t row) {
-	const size_t columns = n->product.columns;
-	const float scale = scale_of(&n->product, row);
-	float *result = n->result + row * columns;
+static void norm(const struct norm *given, size_t row) {
+	const struct norm n = *given;
+	const size_t columns = n.product.columns;
+	const float scale = scale_of(&n.product, row), *residual = n.residual + row * columns;
+	float *result = n.result + row * columns;
 	vector sum = splat(0), squares = splat(0);
-	for (size_t c = 0; c < columns; c += LANES) {
-		const vector value = entry(&n->product, row, scale, c, columns - c) + load_first(n->residual + row * columns + c, columns - c, 0);
-		store_first(result + c, value, columns - c);
+	each_vector(columns, [&](size_t c, size_t count) {
+		const vector value = entry(&n.product, row, scale, c, count) + load_first(residual + c, count, 0);
+		store_first(result + c, value, count);
 		sum += value;
-	}
+	});
 	const float mean = sum_of(sum) / columns;
-	for (size_t c = 0; c < columns; c += LANES) {
-		const vector distance = load_first(result + c, columns - c, mean) - mean;
+	each_vector(columns, [&](size_t c, size_t count) {
+		const vector distance = load_first(result + c, count, mean) - mean;
 		squares += distance * distance;
-	}
-	const float inverse = 1 / sqrtf(sum_of(squares) / columns + n->epsilon);
-	for (size_t c = 0; c < columns; c += LANES) {
-		const size_t left = columns - c;
-		const vector value = (load_first(result + c, left, mean) - mean) * inverse;
-		store_first(result + c, value * load_first(n->weight + c, left, 0) + load_first(n->shift + c, left, 0), left);
-	}
+	});
+	const float inverse = 1 / sqrtf(sum_of(squares) / columns + n.epsilon);
+	each_vector(columns, [&](size_t c, size_t count) {
+		const vector value = (load_first(result + c, count, mean) - mean) * inverse;
+		store_first(result + c, value * load_first(n.weight + c, count, 0) + load_first(n.shift + c, count, 0), count);
+	});
 }
 
-INLINE void quantise_row(const struct quantisation *q, size_t row, const float *values) {
-	const size_t columns = q->columns;
+INLINE void quantise_row(const struct quantisation q, size_t row, const float *values) {
 	vector high = splat(0), low = splat(0), unusual = splat(0);
-	for (size_t c = 0; c < columns; c += LANES) {
-		const vector value = load_first(values + c, columns - c, 0) * load_first(q->factor + c, columns - c, 0);
+	each_vector(q.columns, [&](size_t c, size_t count) {
+		const vector value = load_first(values + c, count, 0) * load_first(q.factor + c, count, 0);
 		high = larger(value, high);
-		low = larger(-value, low);
+		low = smaller(value, low);
 		unusual += value * 0.0f; // NaN once a value is NaN or infinite
-	}
-	const float above = largest_of(high) / (255 - q->zero_point), below = largest_of(low) / q->zero_point;
-	const float scale = fmaxf(fmaxf(above, below), 1e-12f), inverse = 1 / scale;
-	for (size_t c = 0; c < columns; c += LANES) {
-		const size_t left = columns - c;
-		const vector value = load_first(values + c, left, 0) * load_first(q->factor + c, left, 0);
-		vector code = nearest(value * inverse) + (float)q->zero_point;
-		code = larger(code, splat(0));
-		code = code < 255.0f ? code : splat(255);
-		const bytes packed = __builtin_convertvector(__builtin_convertvector(code, integers), bytes);
-		if (left >= LANES)
-			memcpy(q->codes + row * columns + c, &packed, LANES);
+	});
+	const float above = largest_of(high) / (255 - q.zero_point), below = -smallest_of(low) / q.zero_point;
+	const float least = 1e-12f, larger = above > below ? above : below, scale = larger > least ? larger : least;
+	const float inverse = 1 / scale;
+	uint8_t *codes = q.codes + row * q.columns;
+	each_vector(q.columns, [&](size_t c, size_t count) {
+		const vector value = load_first(values + c, count, 0) * load_first(q.factor + c, count, 0);
+		const bytes packed = __builtin_convertvector(whole(value * inverse) + q.zero_point, bytes); // the scale lets all fit
+		if (count >= LANES)
+			memcpy(codes + c, &packed, LANES);
 		else
-			for (size_t lane = 0; lane < left; lane++) q->codes[row * columns + c + lane] = packed[lane];
-	}
-	q->scale[row] = scale + sum_of(unusual); // a row that is not finite stays so, whatever its codes are
+			for (size_t lane = 0; lane < count; lane++) codes[c + lane] = packed[lane];
+	});
+	q.scale[row] = scale + sum_of(unusual); // a row that is not finite stays so, whatever its codes are
 }
 
-static void quantise(const struct quantisation *q, size_t row) { quantise_row(q, row, q->values + row * q->columns); }
+static void quantise(const struct quantisation *q, size_t row) { quantise_row(*q, row, q->values + row * q->columns); }
 
 static void quantise_gelu(const struct quantised_gelu *g, size_t row) {
 	float result[g->product.columns]; // never leaves the nearest cache
-	gelu_row(&g->product, row, result);
-	quantise_row(&g->quantisation, row, result);
+	gelu_row(g->product, row, result);
+	quantise_row(g->quantisation, row, result);
 }
 
 extern "C" const struct kernels KERNELS = {attend, gelu, norm, quantise, quantise_gelu};
