@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amx.h"
 #include "kernels.h"
 
 namespace {
@@ -87,6 +88,8 @@ template <class Task> OrtStatus *each_row(OrtKernelContext *context, size_t rows
 struct attributes {
 	int64_t center = 0, zero_point = 0;
 	float epsilon = 0;
+	size_t in = 0, out = 0; // of a product, and its weights
+	void *laid_out = nullptr;
 };
 
 template <bool first_alone> OrtStatus *attend(const attributes &given, OrtKernelContext *context) {
@@ -169,6 +172,47 @@ OrtStatus *quantise_gelu(const attributes &given, OrtKernelContext *context) {
 	return each_row(context, values.count / values.last(), [&](size_t row) { best->quantise_gelu(&g, row); });
 }
 
+// Lays a product's weights out, which are the same as long as the session lives.
+OrtStatus *lay_out(const OrtKernelInfo *info, attributes *given) {
+	int constant;
+	const OrtValue *weights;
+	CHECK(api->KernelInfoGetConstantInput_tensor(info, 1, &constant, &weights));
+	REQUIRE(constant, "winnow: a product's weights must be constant");
+	OrtTensorTypeAndShapeInfo *shape;
+	CHECK(api->GetTensorTypeAndShape(weights, &shape));
+	size_t rank;
+	int64_t dimensions[2];
+	OrtStatus *status = api->GetDimensionsCount(shape, &rank);
+	if (!status && rank != 2) status = api->CreateStatus(ORT_INVALID_ARGUMENT, "winnow: a product's weights must have two dimensions");
+	if (!status) status = api->GetDimensions(shape, dimensions, 2);
+	api->ReleaseTensorTypeAndShapeInfo(shape);
+	if (status) return status;
+	const void *values;
+	CHECK(api->GetTensorData(weights, &values));
+	given->in = static_cast<size_t>(dimensions[0]), given->out = static_cast<size_t>(dimensions[1]);
+	REQUIRE(given->in > 0 && given->out > 0, "winnow: a product's weights are empty");
+	given->laid_out = aligned_alloc(64, amx::bytes(given->in, given->out));
+	if (!given->laid_out) return api->CreateStatus(ORT_FAIL, "winnow: no memory for a product's weights");
+	amx::lay_out(static_cast<const float *>(values), given->in, given->out, given->laid_out);
+	return nullptr;
+}
+
+OrtStatus *multiply(const attributes &given, OrtKernelContext *context) {
+	tensor values;
+	CHECK(input(context, 0, &values));
+	REQUIRE(values.rank > 0 && values.last() == given.in, "winnow: a product's values and weights do not fit");
+	const size_t rows = values.count / given.in;
+	size_t shape[8];
+	for (size_t i = 0; i < values.rank; i++) shape[i] = values.dimensions[i];
+	shape[values.rank - 1] = given.out;
+	float *result;
+	CHECK(output(context, 0, shape, values.rank, reinterpret_cast<void **>(&result)));
+	return each(context, (rows + amx::ROWS - 1) / amx::ROWS, [&](size_t piece) {
+		const size_t first = piece * amx::ROWS, count = rows - first < amx::ROWS ? rows - first : amx::ROWS;
+		amx::multiply(given.laid_out, given.in, given.out, values.floats() + first * given.in, count, result + first * given.out);
+	});
+}
+
 typedef OrtStatus *compute(const attributes &, OrtKernelContext *);
 
 constexpr ONNXTensorElementDataType FLOAT = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, INT64 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
@@ -205,6 +249,7 @@ struct definition : OrtCustomOp {
 				given.center = given.zero_point = value;
 			}
 			if (of(op)->real) CHECK(api->KernelInfoGetAttribute_float(info, of(op)->real, &given.epsilon));
+			if (of(op)->run == multiply) CHECK(lay_out(info, &given));
 			*made = new kernel{of(op)->run, given};
 			return nullptr;
 		};
@@ -212,7 +257,10 @@ struct definition : OrtCustomOp {
 			const kernel *k = static_cast<kernel *>(made);
 			return k->run(k->given, context);
 		};
-		KernelDestroy = [](void *made) { delete static_cast<kernel *>(made); };
+		KernelDestroy = [](void *made) {
+			free(static_cast<kernel *>(made)->given.laid_out);
+			delete static_cast<kernel *>(made);
+		};
 	}
 
 	struct kernel {
@@ -232,15 +280,22 @@ const definition definitions[] = {
     {"QuantiseRows", quantise, 2, 2, FLOAT, UINT8, "zero_point", nullptr},
 };
 
-// The best that this processor can run; the environment can ask for less, so that tests reach every level.
-const kernels *choose() {
+const definition tiled_product = {"Product", multiply, 2, 1, FLOAT, FLOAT, nullptr, nullptr};
+
+// Sets the best kernels that this processor can run, and says whether it has AMX; the environment can ask for less, so that
+// tests reach every level.
+bool choose() {
+	best = &kernels_base;
 #ifdef __x86_64__
-	const char *most = getenv("WINNOW_OPERATORS_LEVEL");
-	const bool base = most && !strcmp(most, "base"), avx2 = most && !strcmp(most, "avx2");
-	if (!base && !avx2 && __builtin_cpu_supports("x86-64-v4")) return &kernels_avx512;
-	if (!base && __builtin_cpu_supports("x86-64-v3")) return &kernels_avx2;
+	const char *given = getenv("WINNOW_OPERATORS_LEVEL"), *most = given ? given : "";
+	if (!strcmp(most, "base") || !__builtin_cpu_supports("x86-64-v3")) return false;
+	best = &kernels_avx2;
+	if (!strcmp(most, "avx2") || !__builtin_cpu_supports("x86-64-v4")) return false;
+	best = &kernels_avx512;
+	return strcmp(most, "avx512") && amx::present();
+#else
+	return false;
 #endif
-	return &kernels_base;
 }
 
 } // namespace
@@ -250,9 +305,10 @@ extern "C" __attribute__((visibility("default"))) OrtStatus *RegisterCustomOps(O
 	const OrtApi *offered = base->GetApi(ORT_API_VERSION);
 	if (!offered) return base->GetApi(1)->CreateStatus(ORT_FAIL, "winnow: ONNX Runtime is older than the one that these operators were built for");
 	api = offered;
-	best = choose();
+	const bool tiles = choose();
 	OrtCustomOpDomain *domain;
 	CHECK(api->CreateCustomOpDomain("winnow", &domain));
 	for (const definition &each : definitions) CHECK(api->CustomOpDomain_Add(domain, &each));
+	if (tiles) CHECK(api->CustomOpDomain_Add(domain, &tiled_product)); // elsewhere ONNX Runtime's own product is as good
 	return api->AddCustomOpDomain(options, domain); // some bytes a session that nobody frees: sessions refer to it while they live
 }

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from winnow_training import engine
 from winnow_training.operators import DOMAIN, OPSET, SPARE, functions
@@ -108,6 +108,39 @@ def test_attention_over_something_not_finite_is_not_finite():
     mask = np.ones((2, 6), np.int64)
     result = attention(2, 8, 6, mask, bad=np.nan)
     assert np.isnan(result[0, 0, :8]).all() and np.isfinite(result[1]).all()
+
+
+def multiplied(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    node = helper.make_node("Product", ["values", "weights"], ["result"], domain=DOMAIN)
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, values.shape)],
+        [helper.make_tensor_value_info("result", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=functions({"Product"}))
+    model.ir_version = 10
+    return engine.session(model.SerializeToString(), threads=1).run(["result"], {"values": values})[0]
+
+
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(1, 1, 1), (31, 33, 50), (300, 100, 97), (257, 800, 64)])
+def test_a_product_is_exact_to_17_bits_and_a_row_depends_on_no_other(rows, inner, columns):
+    generator = np.random.default_rng(rows)
+    values, weights = floats(generator, 2, rows, inner), floats(generator, inner, columns)
+    result = multiplied(values, weights)
+    exact = values.astype(np.float64) @ weights
+    assert np.abs(result - exact).max() <= 2**-16 * (np.abs(values) @ np.abs(weights)).max()
+    np.testing.assert_array_equal(multiplied(values[:, rows // 2 :], weights), result[:, rows // 2 :])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_product_with_something_not_finite_is_not_finite_in_that_row_alone(bad):
+    values = np.ones((3, 40), np.float32)
+    values[1, 7] = bad
+    result = multiplied(values, np.ones((40, 5), np.float32))
+    assert np.isfinite(result[[0, 2]]).all() and not np.isfinite(result[1]).any()
 
 
 def product(generator, columns: int) -> dict[str, np.ndarray]:

@@ -21,11 +21,12 @@ def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def session(graph: Path | bytes, threads: int = 0) -> onnxruntime.InferenceSession:
+def session(graph: Path | bytes, threads: int = 0, operators: bool = True) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    if library := os.environ.get(OPERATORS):
+    library = os.environ.get(OPERATORS)
+    if library and operators:
         options.register_custom_ops_library(library)
     source = graph if isinstance(graph, bytes) else str(graph)
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
@@ -43,9 +44,9 @@ def feed(encodings: list) -> dict[str, np.ndarray]:
     }
 
 
-def logits_of(graph: Path | bytes, tokenizer: Tokenizer, pairs: list[Pair], size: int = 32) -> np.ndarray:
+def logits_of(graph: Path | bytes, tokenizer: Tokenizer, pairs: list[Pair], operators: bool = True) -> np.ndarray:
     """(pairs, labels) logits of a graph that is loaded for this call."""
-    return scored(session(graph), tokenizer, pairs, size)
+    return scored(session(graph, operators=operators), tokenizer, pairs)
 
 
 def scored(running: onnxruntime.InferenceSession, tokenizer: Tokenizer, pairs: list[Pair], size: int = 32) -> np.ndarray:

@@ -87,7 +87,7 @@ class Graph:
         if isinstance(x, Activated):
             x = self.operator("Gelu", *x.product)[0]
         self.products[name] = x, weights
-        values = self.op("MatMul", x, self.op("Transpose", self.stored(name, weights), perm=[1, 0]))
+        values = self.operator("Product", x, self.op("Transpose", self.stored(name, weights), perm=[1, 0]))[0]
         return Product(values, self.constant("unit", np.ones(1, np.float32)), bias)
 
     def _quantised(self, x: str | Activated, name: str, weights: np.ndarray, quantiser: Quantiser) -> tuple[str, str]:

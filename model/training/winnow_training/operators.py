@@ -59,6 +59,13 @@ class Body:
         return helper.make_function(DOMAIN, name, inputs, outputs, self.nodes, imports, attributes)
 
 
+def product() -> FunctionProto:
+    """A matrix product with constant weights (in, out), which a runtime may lay out as it likes."""
+    b = Body()
+    b.op("MatMul", "values", "weights", name="result")
+    return b.function("Product", ["values", "weights"], ["result"], [])
+
+
 def attention(name: str, first_alone: bool) -> FunctionProto:
     """Disentangled attention. Inputs: a product of query, key and value (batch, length, 3 * hidden); the attention mask
     (batch, length); the relative positions' keys and queries (heads, size, width), column center - t for a key that
@@ -162,6 +169,7 @@ def quantised_gelu() -> FunctionProto:
 def functions(names: set[str]) -> list[FunctionProto]:
     """The functions of those names, and those that they call."""
     every = [
+        product(),
         attention("Attention", first_alone=False),
         attention("AttentionOfFirst", first_alone=True),
         gelu(),
