@@ -2,7 +2,7 @@
 // (in x out). A row of the result depends on no other row, to the last bit.
 //
 // Each fp32 is taken as the sum of two bf16, and three of their four products are summed up in fp32. That holds 17 of 24
-// bits (PyTorch calls it the "high" precision of fp32 products) and takes a third of the time of ONNX Runtime's.
+// bits (PyTorch calls it the "high" precision of fp32 products), 2.5 to 3 times as fast as ONNX Runtime's products.
 #pragma once
 
 #include <stddef.h>
