@@ -7,10 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
-
 // As wide as the processor's registers: the compiler splits wider vectors through memory.
 #if defined(__AVX512F__)
 constexpr size_t LANES = 16;
@@ -135,16 +131,6 @@ INLINE vector exponential(vector value) {
 	return p * factor;
 }
 
-// 1 / value for a value that is neither 0 nor infinite, to the last bit but one: a division takes as long as all of gelu.
-INLINE vector reciprocal(vector value) {
-#if defined(__AVX512F__)
-	const vector guess = _mm512_rcp14_ps(value);
-	return guess * (2.0f - value * guess);
-#else
-	return 1.0f / value;
-#endif
-}
-
 // x times the normal distribution's cumulative probability, which is 1/2 + erf(x / sqrt 2) / 2. The rational function is
 // erf as Eigen and XLA compute it, exact to the last bits and 1 from its bound on, with both factors folded into it.
 INLINE vector gelu_of(vector x) {
@@ -159,7 +145,7 @@ INLINE vector gelu_of(vector x) {
 	q = q * square + 0.02774626295f;
 	q = q * square + 0.2487346256f;
 	q = q * square + 1.0f;
-	return x * (z * p * reciprocal(q) + 0.5f);
+	return x * (z * p / q + 0.5f);
 }
 
 INLINE float scale_of(const struct product *product, size_t row) { return product->scale[product->scales ? row : 0]; }

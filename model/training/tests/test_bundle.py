@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from winnow_training import bundle
+from winnow_training import bundle, engine
 from winnow_training.pairs import LABELS
 
 WORDS = [f"w{index}" for index in range(36)]
@@ -82,6 +82,16 @@ def test_thresholds_without_a_severe_pair_are_refused(monkeypatch, tmp_path, che
 def test_a_graph_that_differs_from_its_checkpoint_is_refused(monkeypatch, tmp_path, checkpoint):
     monkeypatch.setattr(bundle, "largest_difference", lambda *_: 2e-5)
     with pytest.raises(SystemExit, match=r"differ by 2\.0e-05 from the checkpoint's, at most 1e-05"):
+        build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def test_operators_that_compute_something_else_than_the_graph_says_are_refused(monkeypatch, tmp_path, checkpoint):
+    right = engine.logits_of
+    monkeypatch.setattr(
+        engine, "logits_of", lambda *given, operators=True: right(*given, operators=operators) + 0.01 * operators
+    )
+    with pytest.raises(SystemExit, match=r"move a logit by 1\.0e-02, at most 1e-03 is allowed"):
         build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
     assert not (tmp_path / "out").exists()
 

@@ -22,7 +22,7 @@ from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
 from winnow_training.deberta import Deberta
 from winnow_training.metrics import SEVERE, report, softmax
 from winnow_training.pairs import DATA, LABELS, Pair, read_pairs, read_split, select
-from winnow_training.parity import PARITY, largest_difference
+from winnow_training.parity import PARITY, SERVED, largest_difference
 from winnow_training.quantise import Quantisation, RefusedBundle, quantised
 from winnow_training.thresholds import APPROVED, REVIEW, Thresholds, choose, decisions, fit_temperature
 
@@ -137,6 +137,12 @@ def build(options: argparse.Namespace) -> None:
     if difference > PARITY:
         raise RefusedBundle(
             f"the graph's logits differ by {difference:.1e} from the checkpoint's, at most {PARITY:.0e} is allowed"
+        )
+    moved = float(np.abs(engine.logits_of(model.SerializeToString(), tokenizer, held) - meant).max())
+    if moved > SERVED:
+        raise RefusedBundle(
+            f"the operators of {os.environ.get(engine.OPERATORS)} move a logit by {moved:.1e}, at most {SERVED:.0e} is "
+            f"allowed: build the library anew (make native)"
         )
     logits = logits_of(model)
     quantisation: Quantisation | None = None

@@ -6,7 +6,8 @@ What makes it faster than a stock export, with the same result:
 - One matrix product makes query, key and value; the score scale is part of the query's weights.
 - What lies between two products is one operator (winnow_training.operators): attention, activation, residual and norm.
 - The last layer computes the [CLS] row alone behind its attention, because the classifier reads nothing else.
-- Weights that lie on the int8 grid take one byte each. Arithmetic is fp32, but for the products that have a quantiser.
+- Weights that lie on the int8 grid take one byte each. Arithmetic is fp32, but for the products that have a quantiser; what
+  a processor's own operators make of fp32 is theirs (model/native/operators/amx.h).
 
 Inputs: input_ids and attention_mask, int64 (batch, length) with length at most max_tokens. Output: logits, fp32
 (batch, 3), in the order relevant, weak, severe.

@@ -18,6 +18,7 @@ from winnow_training.pairs import DATA, Pair, read_pairs, read_split, select
 from winnow_training.reference import Reference
 
 PARITY = 1e-5  # the largest difference of one logit that a graph in fp32 may show
+SERVED = 1e-3  # and how far this processor's own operators may move one from that
 
 
 def largest_difference(checkpoint: Checkpoint, logits: np.ndarray, tokenizer: Tokenizer, pairs: list[Pair]) -> float:
