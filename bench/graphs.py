@@ -98,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=1000)
-    parser.add_argument("--budget", type=int, default=1024, help="padded tokens a batch")
+    parser.add_argument("--budget", type=int, default=512, help="padded tokens a batch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: one a core")
     options = parser.parse_args()

@@ -19,6 +19,7 @@ class PeerError(Exception):
 class Peer:
     name: str
     command: list
+    environment: dict[str, str] = field(default_factory=dict)
     error: str = ""
     logits: list[list[float]] = field(default_factory=list)
     _process: subprocess.Popen | None = None
@@ -34,7 +35,7 @@ class Peer:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | OFFLINE | {"HF_HOME": str(work / "huggingface")},
+                env=os.environ | OFFLINE | {"HF_HOME": str(work / "huggingface")} | self.environment,
             )
         self._answer("ready")
         self.logits = json.loads(logits.read_text())
@@ -78,13 +79,15 @@ def all_peers(places: Places, checkpoint: Path, max_tokens: int) -> list[Peer]:
     limit = ["--max-tokens", str(max_tokens)]
     stock, exported = places.graphs / "stock", places.graphs / "sentence-transformers"
     crossencoder = [places.python, HERE / "crossencoder.py", *limit]
+    torch = [*crossencoder, "--model", checkpoint, "--backend", "torch"]
     plain = [places.python, HERE / "plain_onnxruntime.py", *limit, "--model", stock]
     infinity = [places.infinity, HERE / "infinity.py", *limit]
     hugot = [places.hugot, "--library", NATIVE, "--model", stock]
     onnx = [*crossencoder, "--model", exported, "--backend", "onnx", "--graph"]
     openvino = [*crossencoder, "--model", exported, "--backend", "openvino", "--graph"]
     return [
-        Peer(REFERENCE, [*crossencoder, "--model", checkpoint, "--backend", "torch"]),
+        Peer(REFERENCE, torch),
+        Peer("sentence-transformers-torch-tuned", torch, KEPT_MEMORY),
         Peer("sentence-transformers-onnx", [*onnx, "onnx/model.onnx"]),
         Peer("sentence-transformers-onnx-int8", [*onnx, "onnx/model_qint8.onnx"]),
         Peer("sentence-transformers-openvino", [*openvino, "openvino/openvino_model.xml"]),
@@ -99,6 +102,9 @@ def all_peers(places: Places, checkpoint: Path, max_tokens: int) -> list[Peer]:
         Peer("infinity-optimum", [*infinity, "--model", places.graphs / "optimum", "--engine", "optimum"]),
     ]
 
+
+# Has glibc keep what is freed instead of giving it back to the system, page by page, and asking for it again.
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 
 # What the others' outputs are compared with: the framework that the checkpoint was trained in.
 REFERENCE = "sentence-transformers-torch"

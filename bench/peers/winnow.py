@@ -27,9 +27,11 @@ class Winnow:
     def start(self, pairs: Path, _: Path) -> None:
         """Takes the verdicts, and tries the timing once, as the other engines warm up."""
         self._pairs, self._manifest = pairs, json.loads((self._bundle / "manifest.json").read_text())
+        listed = read_pairs(pairs)
+        self._environment["WINNOW_KAFKA_POLL_RECORDS"] = str(len(listed))  # all at once, as the others are given them
         lines = "".join(
             json.dumps({"placement_id": str(at), "theme": theme, "products": [{"product_id": "1", "title": title}]}) + "\n"
-            for at, (theme, title) in enumerate(read_pairs(pairs))
+            for at, (theme, title) in enumerate(listed)
         )
         verdicts = [json.loads(line) for line in self._run(["score"], lines).splitlines()]
         self._verdicts = [verdict["verdict"] for verdict in verdicts]

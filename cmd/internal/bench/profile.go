@@ -22,7 +22,7 @@ type event struct {
 
 // isProduct reports whether an operator multiplies matrices and does nothing else.
 func isProduct(operator string) bool {
-	return slices.Contains([]string{"Product", "MatMul", "FusedMatMul", "Gemm", "FusedGemm", "MatMulInteger", "MatMulIntegerToFloat", "QLinearMatMul"}, operator)
+	return slices.Contains([]string{"Product", "ProductOfCodes", "MatMul", "FusedMatMul", "Gemm", "FusedGemm", "MatMulInteger", "MatMulIntegerToFloat", "QLinearMatMul"}, operator)
 }
 
 // readProfiles returns, of the time in which graphs ran, each operator's share and that of the matrix products.

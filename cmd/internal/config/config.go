@@ -147,9 +147,9 @@ func Default() Config {
 			Bundle: "starter", Providers: model.Providers(), Precision: model.FP16,
 			Buckets: []int{}, TensorRTOptions: map[string]string{}, CUDAOptions: map[string]string{},
 		},
-		// 1,024 tokens are some 60 pairs; 4,096 were slower on the processor it was measured on. 16,384 scores take some MB and reach beyond several polls of all lanes.
+		// 512 tokens are some 30 pairs (docs/performance.md). 16,384 scores take some MB and reach beyond several polls of all lanes.
 		// 262,144 pending tokens are some 16,000 pairs and 2 MB of ids.
-		Gate:   Gate{BatchTokens: 1024, PendingTokens: 262_144, CacheEntries: 16_384},
+		Gate:   Gate{BatchTokens: 512, PendingTokens: 262_144, CacheEntries: 16_384},
 		Policy: Policy{MinProducts: 3, PruneWeak: true, MaxDeadLetterShare: 0.5},
 		Admin:  Admin{Listen: "127.0.0.1:8080"},
 		Log:    Log{Level: "info"},

@@ -18,7 +18,6 @@ constexpr size_t LANES = 4;
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t integers __attribute__((vector_size(LANES * sizeof(int32_t))));
-typedef uint8_t bytes __attribute__((vector_size(LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -109,6 +108,24 @@ INLINE integers whole(vector value) {
 	return bits - 0x4B400000;
 }
 
+// Of numbers from 0 to 255. Without AVX-512 a conversion would go number by number, where a shuffle of bytes does it as well.
+INLINE void store_bytes(uint8_t *to, integers value, size_t count) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+	typedef uint8_t bytes __attribute__((vector_size(sizeof(integers))));
+	bytes packed, from;
+	memcpy(&packed, &value, sizeof packed);
+	for (size_t byte = 0; byte < sizeof packed; byte++) from[byte] = uint8_t(byte * sizeof(int32_t)); // what is beyond the first is not stored
+	packed = __builtin_shuffle(packed, from);
+#else
+	typedef uint8_t bytes __attribute__((vector_size(LANES)));
+	const bytes packed = __builtin_convertvector(value, bytes);
+#endif
+	if (count >= LANES)
+		memcpy(to, &packed, LANES);
+	else
+		for (size_t lane = 0; lane < count; lane++) to[lane] = packed[lane];
+}
+
 INLINE vector nearest(vector value) { return (value + 12582912.0f) - 12582912.0f; }
 
 // exp for values at most 0: 2^n * exp(r) with |r| <= ln 2 / 2, whose Taylor series of degree 7 is exact to the last bits.
@@ -165,8 +182,13 @@ template <size_t PAIRS> struct head_of {
 	float *weights;        // PAIRS * ROWS x columns
 };
 
+// The next head's part of a row: rows lie too far apart for the processor to see it coming.
+INLINE void fetch_next(const struct product &product, size_t row, size_t column) {
+	__builtin_prefetch(product.values + row * product.columns + column);
+}
+
 template <size_t PAIRS> INLINE void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
-	const size_t size = a->size, hidden = a->heads * size;
+	const size_t size = a->size;
 	for (size_t p = 0; p < PAIRS; p++)
 		for (size_t j = 0; j < a->length; j += LANES)
 			for (size_t d = 0; d < size; d += LANES) {
@@ -175,15 +197,16 @@ template <size_t PAIRS> INLINE void load_head(const struct attention *a, size_t 
 					block[i] = splat(0);
 					if (j + i >= a->length) continue;
 					const size_t row = (first + p) * a->length + j + i, column = h.head * size + d, to = (j + i) * padded(size) + d;
-					const float scale = scale_of(&a->product, row);
-					// The next head's part of this row: rows lie too far apart for the processor to see it coming.
-					const float *next = a->product.values + row * a->product.columns + column + size;
-					__builtin_prefetch(next);
-					__builtin_prefetch(next + hidden);
-					__builtin_prefetch(next + 2 * hidden);
-					if (j + i < a->rows) store(h.query[p] + to, entry(&a->product, row, scale, column, size - d));
-					block[i] = entry(&a->product, row, scale, hidden + column, size - d);
-					store(h.values[p] + to, entry(&a->product, row, scale, 2 * hidden + column, size - d));
+					const float scale = scale_of(&a->content, row);
+					fetch_next(a->content, row, a->keys_at + column + size);
+					fetch_next(a->content, row, a->values_at + column + size);
+					if (j + i < a->rows) {
+						const size_t asking = (first + p) * a->rows + j + i;
+						fetch_next(a->query, asking, column + size);
+						store(h.query[p] + to, entry(&a->query, asking, scale_of(&a->query, asking), column, size - d));
+					}
+					block[i] = entry(&a->content, row, scale, a->keys_at + column, size - d);
+					store(h.values[p] + to, entry(&a->content, row, scale, a->values_at + column, size - d));
 				}
 				transpose(block);
 				for (size_t i = 0; i < LANES && d + i < size; i++) store(h.keys[p] + (d + i) * h.columns + j, block[i]);
@@ -319,11 +342,7 @@ INLINE void quantise_row(const struct quantisation q, size_t row, const float *v
 	uint8_t *codes = q.codes + row * q.columns;
 	each_vector(q.columns, [&](size_t c, size_t count) {
 		const vector value = load_first(values + c, count, 0) * load_first(q.factor + c, count, 0);
-		const bytes packed = __builtin_convertvector(whole(value * inverse) + q.zero_point, bytes); // the scale lets all fit
-		if (count >= LANES)
-			memcpy(codes + c, &packed, LANES);
-		else
-			for (size_t lane = 0; lane < count; lane++) codes[c + lane] = packed[lane];
+		store_bytes(codes + c, whole(value * inverse) + q.zero_point, count); // the scale lets all fit
 	});
 	q.scale[row] = scale + sum_of(unusual); // a row that is not finite stays so, whatever its codes are
 }

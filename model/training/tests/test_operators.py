@@ -1,6 +1,8 @@
 """The operators one by one: function and kernel mean the same, at awkward widths and with values that are not finite."""
 
+import ctypes
 import math
+import mmap
 
 import numpy as np
 import pytest
@@ -12,16 +14,24 @@ from winnow_training.operators import DOMAIN, OPSET, SPARE, functions
 pytestmark = pytest.mark.usefixtures("runtime")
 
 
-def run(kind: str, inputs: dict[str, np.ndarray], outputs: dict[str, int], **attributes) -> list[np.ndarray]:
-    node = helper.make_node(kind, list(inputs), list(outputs), domain=DOMAIN, **attributes)
+def run(
+    kind: str,
+    inputs: dict[str, np.ndarray],
+    outputs: dict[str, int],
+    constants: dict[str, np.ndarray] | None = None,
+    **attributes,
+) -> list[np.ndarray]:
+    constants = constants or {}
+    node = helper.make_node(kind, [*inputs, *constants], list(outputs), domain=DOMAIN, **attributes)
     given = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
         for name, value in inputs.items()
     ]
     made = [helper.make_tensor_value_info(name, kind, None) for name, kind in outputs.items()]
+    stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
     model = helper.make_model(
-        helper.make_graph([node], "one", given, made), opset_imports=opsets, functions=functions({kind})
+        helper.make_graph([node], "one", given, made, stored), opset_imports=opsets, functions=functions({kind})
     )
     model.ir_version = 10
     return engine.session(model.SerializeToString(), threads=1).run(list(outputs), inputs)
@@ -104,6 +114,31 @@ def test_attention_is_the_formula(heads, size, length):
     np.testing.assert_allclose(result, plain_attention(heads, size, length, mask), atol=1e-4)
 
 
+@pytest.mark.parametrize("length", [1, 5, 17])
+def test_attention_of_the_first_token_is_that_of_all(length):
+    generator = np.random.default_rng(length)
+    heads, size, center, pairs = 2, 20, 40, 6
+    hidden = heads * size
+    values, scale, bias = (
+        floats(generator, pairs, length, 3 * hidden),
+        floats(generator, pairs, length, 1),
+        floats(generator, 3 * hidden),
+    )
+    mask = np.ones((pairs, length), np.int64)
+    mask[1, length // 2 + 1 :] = 0
+    tables = {
+        "mask": mask,
+        "keys": floats(generator, heads, size, 2 * center + SPARE),
+        "queries": floats(generator, heads, size, 2 * center + SPARE),
+    }
+    context = {"context": TensorProto.FLOAT}
+    every = run("Attention", {"values": values, "scale": scale, "bias": bias} | tables, context, center=center)[0]
+    content = {"values": values[:, :, hidden:], "scale": scale, "bias": bias[hidden:]}
+    query = {"first_values": values[:, :1, :hidden], "first_scale": scale[:, :1], "first_bias": bias[:hidden]}
+    first = run("FirstTokenAttention", content | tables | query, context, center=center)[0]
+    np.testing.assert_allclose(first, every[:, :1], atol=1e-5)
+
+
 def test_attention_over_something_not_finite_is_not_finite():
     mask = np.ones((2, 6), np.int64)
     result = attention(2, 8, 6, mask, bad=np.nan)
@@ -111,18 +146,7 @@ def test_attention_over_something_not_finite_is_not_finite():
 
 
 def multiplied(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    node = helper.make_node("Product", ["values", "weights"], ["result"], domain=DOMAIN)
-    graph = helper.make_graph(
-        [node],
-        "one",
-        [helper.make_tensor_value_info("values", TensorProto.FLOAT, values.shape)],
-        [helper.make_tensor_value_info("result", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
-    model = helper.make_model(graph, opset_imports=opsets, functions=functions({"Product"}))
-    model.ir_version = 10
-    return engine.session(model.SerializeToString(), threads=1).run(["result"], {"values": values})[0]
+    return run("Product", {"values": values}, {"result": TensorProto.FLOAT}, {"weights": weights})[0]
 
 
 @pytest.mark.parametrize(("rows", "inner", "columns"), [(1, 1, 1), (31, 33, 50), (300, 100, 97), (257, 800, 64)])
@@ -141,6 +165,58 @@ def test_a_product_with_something_not_finite_is_not_finite_in_that_row_alone(bad
     values[1, 7] = bad
     result = multiplied(values, np.ones((40, 5), np.float32))
     assert np.isfinite(result[[0, 2]]).all() and not np.isfinite(result[1]).any()
+
+
+def neighbourly(generator, inner: int, columns: int) -> np.ndarray:
+    """Random int8 weights whose absolute codes in rows 2i and 2i+1 sum to at most 128; a third of the pairs to just that."""
+    first = generator.integers(0, 128, (inner // 2, columns))
+    second = np.where(generator.random(first.shape) < 1 / 3, 128 - first, (128 - first) * generator.random(first.shape))
+    weights = np.stack([first, second], axis=1).reshape(inner, columns) * generator.choice([-1, 1], (inner, columns))
+    return weights.clip(-127, 127).astype(np.int8)
+
+
+@pytest.mark.parametrize("zero_point", [0, 8, 128, 255])
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(1, 4, 1), (3, 6, 16), (5, 50, 33), (300, 384, 40), (131, 130, 100)])
+def test_a_product_of_codes_is_exact_however_large_they_are(zero_point, rows, inner, columns):
+    generator = np.random.default_rng(rows)
+    weights, scales = neighbourly(generator, inner, columns), np.abs(floats(generator, columns)) + 0.1
+    codes = generator.choice([0, 1, 100, 255, 255, 255], (2, rows, inner)).astype(np.uint8)
+    codes[0, 0] = 255
+    result = run(
+        "ProductOfCodes",
+        {"codes": codes},
+        {"result": TensorProto.FLOAT},
+        {"weights": weights, "scales": scales},
+        zero_point=zero_point,
+    )[0]
+    whole = (codes.astype(np.int64) - zero_point) @ weights.astype(np.int64)
+    np.testing.assert_array_equal(result, whole.astype(np.float32) * scales)
+
+
+def before_the_end(values: np.ndarray) -> np.ndarray:
+    """The same values, with 128 KB behind them that nobody may read."""
+    size, guarded = -(-values.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE, 128 * 1024
+    memory = mmap.mmap(-1, size + guarded)
+    end = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + size
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(end), guarded, 0) == 0
+    placed = np.frombuffer(memory, values.dtype, values.size, size - values.nbytes).reshape(values.shape)
+    placed[...] = values
+    return placed
+
+
+@pytest.mark.parametrize("inner", [4, 6, 384])
+def test_a_product_of_codes_reads_its_codes_alone(inner):
+    generator = np.random.default_rng(inner)
+    codes = before_the_end(generator.integers(0, 256, (1, 7, inner)).astype(np.uint8))
+    given = {"weights": neighbourly(generator, inner, 50), "scales": np.ones(50, np.float32)}
+    result = run("ProductOfCodes", {"codes": codes}, {"result": TensorProto.FLOAT}, given, zero_point=128)[0]
+    np.testing.assert_array_equal(result, ((codes.astype(np.int64) - 128) @ given["weights"]).astype(np.float32))
+
+
+def test_distinct_ids_hold_every_given_one_where_it_says():
+    ids = np.array([[2, 9, 9, 3, 0], [2, 7, 9, 3, 0]], np.int64)
+    found, rows = run("Distinct", {"ids": ids}, {"found": TensorProto.INT64, "rows": TensorProto.INT64})
+    np.testing.assert_array_equal(found[rows], ids)
 
 
 def product(generator, columns: int) -> dict[str, np.ndarray]:

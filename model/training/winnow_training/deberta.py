@@ -5,7 +5,10 @@ What makes it faster than a stock export, with the same result:
   ONNX Runtime evaluates them once when it loads the graph.
 - One matrix product makes query, key and value; the score scale is part of the query's weights.
 - What lies between two products is one operator (winnow_training.operators): attention, activation, residual and norm.
-- The last layer computes the [CLS] row alone behind its attention, because the classifier reads nothing else.
+- The last layer computes the query of [CLS] alone, and what follows its attention for [CLS] alone, because the classifier
+  reads nothing else.
+- A token's embedding depends on the token alone, and so do its query, key and value in the first layer: a token that a batch
+  holds many times is computed once.
 - Weights that lie on the int8 grid take one byte each. Arithmetic is fp32, but for the products that have a quantiser; what
   a processor's own operators make of fp32 is theirs (model/native/operators/amx.h).
 
@@ -43,12 +46,18 @@ class Deberta:
     def build(self) -> onnx.ModelProto:
         g = self.graph
         self.length = g.op("Slice", g.op("Shape", "input_ids"), g.ints(1), g.ints(2))
-        x = self._embeddings()
+        embeddings, rows = self._embeddings()
+        x = g.op("Gather", embeddings, rows, axis=0) if rows else embeddings
+        if self.checkpoint.convolution:  # alone it sees padding beside a token
+            mask = g.op("Cast", "attention_mask", to=TensorProto.FLOAT)
+            self.present = g.op("Unsqueeze", mask, g.ints(2))  # (batch, length, 1)
+            x = g.op("Mul", x, self.present)
         if self.terms:
             self.relative = self._relative_embeddings()
         layers = self.checkpoint.config["num_hidden_layers"]
         for layer in range(layers):
-            before, x = x, self._layer(x, layer, last=layer == layers - 1)
+            distinct = (embeddings, rows) if layer == 0 and rows else None
+            before, x = x, self._layer(x, layer, last=layer == layers - 1, distinct=distinct)
             if layer == 0 and self.checkpoint.convolution:
                 x = self._convolved(before, x)
         self._classifier(x)
@@ -71,10 +80,17 @@ class Deberta:
         onnx.checker.check_model(model)
         return model
 
-    def _embeddings(self) -> str:
+    def _embeddings(self) -> tuple[str, str | None]:
+        """Embeddings (batch, length, hidden) and None; or those of distinct tokens (count, hidden), and the row of each
+        token among them (batch, length).
+        """
         g, checkpoint, prefix = self.graph, self.checkpoint, "deberta.embeddings."
-        x = self._words(checkpoint[prefix + "word_embeddings.weight"])
-        if checkpoint.config.get("position_biased_input", True):
+        ids, rows = "input_ids", None
+        positioned = checkpoint.config.get("position_biased_input", True)
+        if not positioned:
+            ids, rows = g.operator("Distinct", ids, outputs=2)
+        x = self._words(checkpoint[prefix + "word_embeddings.weight"], ids)
+        if positioned:
             table = checkpoint[prefix + "position_embeddings.weight"]
             if len(table) < self.max_tokens:
                 raise UnsupportedCheckpoint(f"{self.max_tokens} tokens, but only {len(table)} absolute positions")
@@ -85,19 +101,16 @@ class Deberta:
         if checkpoint.config.get("embedding_size", self.hidden) != self.hidden:
             wider = g.stored(prefix + "embed_proj", checkpoint[prefix + "embed_proj.weight"])
             x = g.op("MatMul", x, g.op("Transpose", wider, perm=[1, 0]))
-        x = self._norm(x, prefix + "LayerNorm")
-        mask = g.op("Cast", "attention_mask", to=TensorProto.FLOAT)
-        self.present = g.op("Unsqueeze", mask, g.ints(2))  # (batch, length, 1)
-        return g.op("Mul", x, self.present)
+        return self._norm(x, prefix + "LayerNorm"), rows
 
-    def _words(self, table: np.ndarray) -> str:
+    def _words(self, table: np.ndarray, ids: str) -> str:
         g = self.graph
         if not on_grid(table):
-            return g.op("Gather", g.constant("words", table), "input_ids")
+            return g.op("Gather", g.constant("words", table), ids)
         # Expanded row by row as they are read: the table stays one byte a weight in memory too.
         codes, scales = encode_rows(table)
-        rows = g.op("Gather", g.constant("words.codes", codes), "input_ids")
-        factors = g.op("Gather", g.constant("words.scales", scales), "input_ids")
+        rows = g.op("Gather", g.constant("words.codes", codes), ids)
+        factors = g.op("Gather", g.constant("words.scales", scales), ids)
         return g.op("Mul", g.op("Cast", rows, to=TensorProto.FLOAT), factors)
 
     def _relative_embeddings(self) -> str:
@@ -125,25 +138,35 @@ class Deberta:
         picked = g.op("Reshape", picked, g.ints(len(rows), self.heads, self.size))
         return g.op("Transpose", picked, perm=[1, 2, 0])
 
-    def _layer(self, x: str, layer: int, last: bool) -> str:
+    def _layer(self, x: str, layer: int, last: bool, distinct: tuple[str, str] | None) -> str:
         g, prefix = self.graph, f"deberta.encoder.layer.{layer}."
-        context = self._attend(x, prefix + "attention.self.", last)
         # The classifier reads [CLS] alone, and so does what follows the last attention.
         residual = g.op("Slice", x, g.ints(0), g.ints(1), g.ints(1)) if last else x
+        context = self._attend(x, residual if last else None, prefix + "attention.self.", distinct)
         x = self._block(context, residual, prefix + "attention.output.")
         inner = self._dense(x, prefix + "intermediate.dense")
         return self._block(self._activated(inner), x, prefix + "output.")
 
-    def _attend(self, x: str, prefix: str, last: bool) -> str:
-        g, parts = self.graph, ("query", "key", "value")
-        weights, bias = (
-            [self.checkpoint[f"{prefix}{part}_proj.{kind}"] / (self.scale if part == "query" else 1) for part in parts]
-            for kind in ("weight", "bias")
-        )
-        product = g.linear(x, prefix + "qkv", np.concatenate(weights), np.concatenate(bias))
+    def _attend(self, x: str, first: str | None, prefix: str, distinct: tuple[str, str] | None) -> str:
+        """The context of every token of x, or of first alone."""
+        g = self.graph
+
+        def projected(x: str, name: str, *parts: str, quantised_as: str | None = None) -> Product:
+            weights, bias = (
+                [self.checkpoint[f"{prefix}{part}_proj.{kind}"] / (self.scale if part == "query" else 1) for part in parts]
+                for kind in ("weight", "bias")
+            )
+            return g.linear(x, prefix + name, np.concatenate(weights), np.concatenate(bias), quantised_as)
+
+        name, parts = ("key_value", ("key", "value")) if first else ("qkv", ("query", "key", "value"))
+        product = projected(distinct[0] if distinct else x, name, *parts)
+        if distinct:
+            product = g.gathered(product, distinct[1])
         tables = self._table(prefix, "key"), self._table(prefix, "query")
-        kind = "AttentionOfFirst" if last else "Attention"
-        return g.operator(kind, *product, "attention_mask", *tables, center=self.max_tokens)[0]
+        inputs = [*product, "attention_mask", *tables]
+        if first:
+            inputs += projected(first, "query", "query", quantised_as=prefix + name)
+        return g.operator("FirstTokenAttention" if first else "Attention", *inputs, center=self.max_tokens)[0]
 
     def _activated(self, product: Product) -> str | Activated:
         kind = self.checkpoint.config.get("hidden_act", "gelu")

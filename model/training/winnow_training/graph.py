@@ -9,6 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 from winnow_training.grid import encode_rows, on_grid
 from winnow_training.operators import DOMAIN
 
+UNIT = "unit"  # the scale of a product in fp32
+
 
 @dataclass(frozen=True)
 class Quantiser:
@@ -79,30 +81,36 @@ class Graph:
         expanded = self.op("Cast", self.constant(name + ".codes", codes), to=TensorProto.FLOAT)
         return self.op("Mul", expanded, self.constant(name + ".scales", scales))
 
-    def linear(self, x: str | Activated, name: str, weights: np.ndarray, bias: np.ndarray) -> Product:
-        """x @ weights.T + bias, with weights (out, in) as PyTorch stores them."""
-        bias = self.constant(name + ".bias", bias)
-        if name in self.quantisers:
-            return Product(*self._quantised(x, name, weights, self.quantisers[name]), bias)
+    def linear(
+        self, x: str | Activated, name: str, weights: np.ndarray, bias: np.ndarray, quantised_as: str | None = None
+    ) -> Product:
+        """x @ weights.T + bias, with weights (out, in) as PyTorch stores them.
+
+        quantised_as: the product whose quantiser serves this one too, since both read the same.
+        """
+        bias, quantiser = self.constant(name + ".bias", bias), self.quantisers.get(quantised_as or name)
+        if quantiser:
+            return Product(*self._quantised(x, name, weights, quantiser), bias)
         if isinstance(x, Activated):
             x = self.operator("Gelu", *x.product)[0]
         self.products[name] = x, weights
         values = self.operator("Product", x, self.op("Transpose", self.stored(name, weights), perm=[1, 0]))[0]
-        return Product(values, self.constant("unit", np.ones(1, np.float32)), bias)
+        return Product(values, self.constant(UNIT, np.ones(1, np.float32)), bias)
 
     def _quantised(self, x: str | Activated, name: str, weights: np.ndarray, quantiser: Quantiser) -> tuple[str, str]:
-        """The product of the codes, in the form that ONNX Runtime fuses into one integer product, and the rows' scales."""
+        """The product of the codes, and the rows' scales."""
         factor = self.constant(name + ".migration", quantiser.migration)
         kind, inputs = ("QuantisedGelu", x.product) if isinstance(x, Activated) else ("QuantiseRows", [x])
         codes, scale = self.operator(kind, *inputs, factor, outputs=2, zero_point=quantiser.zero_point)
-        step, zero = self.constant("step", np.float32(1)), self.constant(name + ".zero", np.uint8(quantiser.zero_point))
         columns, column_scales = encode_rows(weights / quantiser.migration, paired=True)
-        weight_zero = self.constant(name + ".zeros", np.zeros(len(columns), np.int8))
-        stored = self.constant(name + ".codes", columns.T)
-        stored = self.op(
-            "DequantizeLinear", stored, self.constant(name + ".scales", column_scales[:, 0]), weight_zero, axis=1
-        )
-        return self.op("MatMul", self.op("DequantizeLinear", codes, step, zero), stored), scale
+        stored, scales = self.constant(name + ".codes", columns.T), self.constant(name + ".scales", column_scales[:, 0])
+        return self.operator("ProductOfCodes", codes, stored, scales, zero_point=quantiser.zero_point)[0], scale
+
+    def gathered(self, product: Product, rows: str) -> Product:
+        """The product's rows, as many as there are in rows and in its shape."""
+        values = self.op("Gather", product.values, rows, axis=0)
+        scale = product.scale if product.scale == UNIT else self.op("Gather", product.scale, rows, axis=0)
+        return Product(values, scale, product.bias)
 
     def finished(self, product: Product) -> str:
         """A product that no operator takes."""

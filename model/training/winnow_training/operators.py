@@ -19,6 +19,7 @@ MASKED = -3e4  # added to a masked score, whose softmax weight is then nothing; 
 SPARE = 16  # columns beyond the last relative position, so that a vector can be read from any of them
 
 PRODUCT = ["values", "scale", "bias"]
+FIRST = ["first_values", "first_scale", "first_bias"]
 
 
 @dataclass
@@ -66,21 +67,55 @@ def product() -> FunctionProto:
     return b.function("Product", ["values", "weights"], ["result"], [])
 
 
-def attention(name: str, first_alone: bool) -> FunctionProto:
+def product_of_codes() -> FunctionProto:
+    """(codes - zero_point) * weights * scales, with weights (in, out) in int8, whose rows 2i and 2i+1 hold absolute codes
+    that sum to at most 128, and a scale a column. In the form that ONNX Runtime makes one product of whole numbers of.
+    """
+    b = Body()
+    zero = b.op("Cast", b.attribute("zero_point"), to=TensorProto.UINT8)
+    codes = b.op("DequantizeLinear", "codes", b.real(1), zero)
+    zeros = b.op("Cast", b.op("Mul", "scales", b.real(0)), to=TensorProto.INT8)
+    b.op("MatMul", codes, b.op("DequantizeLinear", "weights", "scales", zeros, axis=1), name="result")
+    return b.function("ProductOfCodes", ["codes", "weights", "scales"], ["result"], ["zero_point"])
+
+
+def distinct() -> FunctionProto:
+    """Ids that hold each of the given at least once, and for each given the row of these where it is. A runtime that knows
+    no better names every id a row of its own.
+    """
+    b = Body()
+    b.op("Reshape", "ids", b.ints(-1), name="found")
+    count = b.op("Squeeze", b.op("Shape", "found"), b.ints(0))
+    every = b.op("Range", b.constant(np.int64(0)), count, b.constant(np.int64(1)))
+    b.op("Reshape", every, b.op("Shape", "ids"), name="rows")
+    return b.function("Distinct", ["ids"], ["found", "rows"], [])
+
+
+def attention(first_alone: bool) -> FunctionProto:
     """Disentangled attention. Inputs: a product of query, key and value (batch, length, 3 * hidden); the attention mask
     (batch, length); the relative positions' keys and queries (heads, size, width), column center - t for a key that
-    stands t before the query. Output: (batch, length, hidden), or (batch, 1, hidden) for the first token alone.
+    stands t before the query. Output: (batch, length, hidden).
+
+    first_alone: for the query of the first token, which is a product of its own (batch, 1, hidden) and comes last; the
+    other product is of key and value (batch, length, 2 * hidden). Output: (batch, 1, hidden).
     """
     b = Body()
     x = b.product()
     batch, length = b.dimension("values", 0), b.dimension("values", 1)
     heads, size = b.dimension("keys", 0), b.dimension("keys", 1)
     center = b.op("Reshape", b.attribute("center"), b.ints(1))
-    split = b.op("Concat", batch, length, b.ints(3), heads, size, axis=0)
-    parts = b.op("Transpose", b.op("Reshape", x, split), perm=[2, 0, 3, 1, 4])
-    query, key, value = (b.op("Gather", parts, b.constant(np.int64(part)), axis=0) for part in range(3))
+
+    def parts_of(joined: str, rows: str, count: int) -> list[str]:
+        split = b.op("Concat", batch, rows, b.ints(count), heads, size, axis=0)
+        parts = b.op("Transpose", b.op("Reshape", joined, split), perm=[2, 0, 3, 1, 4])
+        return [b.op("Gather", parts, b.constant(np.int64(part)), axis=0) for part in range(count)]
+
     if first_alone:
-        query = b.op("Slice", query, b.ints(0), b.ints(1), b.ints(2))
+        asked = b.op("Add", b.op("Mul", *FIRST[:2]), FIRST[2])
+        parts = parts_of(asked, b.ints(1), 1) + parts_of(x, length, 2)
+    else:
+        parts = parts_of(x, length, 3)
+    query, key, value = parts
     absent = b.op("Sub", b.real(1), b.op("Cast", "mask", to=TensorProto.FLOAT))
     penalty = b.op("Unsqueeze", b.op("Mul", absent, b.real(MASKED)), b.ints(1, 2))
     scores = b.op("Add", b.op("MatMul", query, b.op("Transpose", key, perm=[0, 1, 3, 2])), penalty)
@@ -90,7 +125,10 @@ def attention(name: str, first_alone: bool) -> FunctionProto:
     context = b.op("Transpose", b.op("MatMul", b.op("Softmax", scores, axis=-1), value), perm=[0, 2, 1, 3])
     rows = b.ints(1) if first_alone else length
     b.op("Reshape", context, b.op("Concat", batch, rows, b.op("Mul", heads, size), axis=0), name="context")
-    return b.function(name, [*PRODUCT, "mask", "keys", "queries"], ["context"], ["center"])
+    inputs = [*PRODUCT, "mask", "keys", "queries"]
+    if first_alone:
+        return b.function("FirstTokenAttention", [*inputs, *FIRST], ["context"], ["center"])
+    return b.function("Attention", inputs, ["context"], ["center"])
 
 
 def _relative(b: Body, query: str, key: str, center: str, length: str, heads: str) -> tuple[str, str]:
@@ -170,8 +208,10 @@ def functions(names: set[str]) -> list[FunctionProto]:
     """The functions of those names, and those that they call."""
     every = [
         product(),
-        attention("Attention", first_alone=False),
-        attention("AttentionOfFirst", first_alone=True),
+        product_of_codes(),
+        distinct(),
+        attention(first_alone=False),
+        attention(first_alone=True),
         gelu(),
         add_norm(),
         quantise_rows(),

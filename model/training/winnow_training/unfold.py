@@ -72,8 +72,15 @@ def layer_of(stored: Stored, prefix: str, config: dict) -> dict[str, np.ndarray]
     size = config["hidden_size"] // config["num_attention_heads"]
     scale = np.float32(np.sqrt(size * (1 + len(config.get("pos_att_type") or []))))
     weights = {}
-    joined = zip(np.split(stored.matrix(attention + "qkv"), 3), np.split(stored[attention + "qkv.bias"], 3), strict=True)
-    for part, (matrix, bias) in zip(("query", "key", "value"), joined, strict=True):
+    names = ["qkv"] if attention + "qkv.bias" in stored else ["query", "key_value"]
+    matrices, biases = (
+        np.split(np.concatenate(joined), 3)
+        for joined in (
+            [stored.matrix(attention + name) for name in names],
+            [stored[f"{attention}{name}.bias"] for name in names],
+        )
+    )
+    for part, matrix, bias in zip(("query", "key", "value"), matrices, biases, strict=True):
         factor = scale if part == "query" else np.float32(1)
         weights[f"{attention}{part}_proj.weight"] = matrix * factor
         weights[f"{attention}{part}_proj.bias"] = bias * factor

@@ -1,0 +1,68 @@
+// How an operator reads and writes tensors, and spreads its work over the session's threads.
+#pragma once
+
+#include <onnxruntime_c_api.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+extern const OrtApi *api; // of the ONNX Runtime that loaded the library
+
+// What can go wrong in a call ends it with its status.
+#define CHECK(call) \
+	do { \
+		if (OrtStatus *status = (call)) return status; \
+	} while (0)
+
+#define REQUIRE(condition, message) \
+	do { \
+		if (!(condition)) return api->CreateStatus(ORT_INVALID_ARGUMENT, message); \
+	} while (0)
+
+struct tensor {
+	const void *data;
+	size_t rank, count, dimensions[8];
+
+	size_t last() const { return rank ? dimensions[rank - 1] : 1; }
+	const float *floats() const { return static_cast<const float *>(data); }
+};
+
+inline OrtStatus *input(OrtKernelContext *context, size_t index, tensor *result) {
+	const OrtValue *value;
+	CHECK(api->KernelContext_GetInput(context, index, &value));
+	OrtTensorTypeAndShapeInfo *info;
+	CHECK(api->GetTensorTypeAndShape(value, &info));
+	OrtStatus *status = api->GetDimensionsCount(info, &result->rank);
+	int64_t dimensions[8];
+	if (!status && result->rank > 8) status = api->CreateStatus(ORT_INVALID_ARGUMENT, "winnow: more than 8 dimensions");
+	if (!status) status = api->GetDimensions(info, dimensions, result->rank);
+	if (!status) status = api->GetTensorShapeElementCount(info, &result->count);
+	api->ReleaseTensorTypeAndShapeInfo(info);
+	if (status) return status;
+	for (size_t i = 0; i < result->rank; i++) result->dimensions[i] = static_cast<size_t>(dimensions[i]);
+	REQUIRE(result->count > 0, "winnow: an input is empty");
+	return api->GetTensorData(value, &result->data);
+}
+
+inline OrtStatus *output(OrtKernelContext *context, size_t index, const size_t *dimensions, size_t rank, void **data) {
+	int64_t shape[8];
+	for (size_t i = 0; i < rank; i++) shape[i] = static_cast<int64_t>(dimensions[i]);
+	OrtValue *value;
+	CHECK(api->KernelContext_GetOutput(context, index, shape, rank, &value));
+	return api->GetTensorMutableData(value, data);
+}
+
+template <class Task> OrtStatus *each(OrtKernelContext *context, size_t count, const Task &task) {
+	return api->KernelContext_ParallelFor(
+	    context, [](void *data, size_t index) { (*static_cast<const Task *>(data))(index); }, count, 0,
+	    const_cast<Task *>(&task));
+}
+
+// Rows in one piece of work: enough that handing it to a thread costs little beside it.
+constexpr size_t ROWS = 16;
+
+template <class Task> OrtStatus *each_row(OrtKernelContext *context, size_t rows, const Task &task) {
+	return each(context, (rows + ROWS - 1) / ROWS, [&](size_t piece) {
+		for (size_t row = piece * ROWS; row < rows && row < (piece + 1) * ROWS; row++) task(row);
+	});
+}
