@@ -81,7 +81,7 @@ bool lay_out_strip(const int8_t *weights, size_t in, size_t out, size_t column, 
 		step &next = to->first(in)[to->steps] = {};
 		for (size_t half = 0; half < 2; half++) {
 			const size_t index = half == 0 || alone ? i : other;
-			to->places()[to->steps * 2 + half] = groups[index].place; // where zeros are multiplied with anything that is a value
+			to->places()[to->steps * 2 + half] = groups[index].place; // zeros too read what they are multiplied with
 			placed[index] = true;
 			if (half == 1 && alone) continue;
 			memcpy(next.weights[half], groups[index].weights, sizeof next.weights[half]);

@@ -20,9 +20,9 @@ struct product {
 
 // Disentangled attention of a batch: the content's own scores, and those by relative position in both directions.
 struct attention {
-	struct product query;     // pairs * rows; of its columns the first heads * size
-	struct product content;   // pairs * length, with keys and values from these columns on; may be the same as query
-	size_t keys_at, values_at;
+	struct product query;   // pairs * rows; of its columns the first heads * size
+	struct product content; // pairs * length: keys and values; may be the same as query
+	size_t keys_at, values_at; // the columns of content where they begin
 	const int64_t *mask;    // pairs x length: 0 is padding
 	const float *keys;      // heads x size x width: column center - t belongs to the relative position t = query - key
 	const float *queries;   // as keys; the scale of the scores is folded into it and into the query's weights

@@ -19,7 +19,7 @@ namespace operators {
 struct node {
 	int64_t center, zero_point;
 	float epsilon;
-	size_t in, out;  // of a product's weights
+	size_t in, out; // of a product's weights
 	void *laid_out; // these weights; null for other operators
 };
 
