@@ -8,8 +8,8 @@
 
 namespace {
 
-constexpr size_t VECTORS = 3, COLUMNS = VECTORS * 8; // of a strip, which is multiplied with all rows before the next one is
-constexpr size_t MOST = 3; // rows that are summed up at once, in 9 of 16 registers
+constexpr size_t VECTORS = 2, COLUMNS = VECTORS * 8; // of a strip, which is multiplied with all rows before the next one is
+constexpr size_t MOST = 3; // rows that are summed up at once, in 6 of 16 registers: with 9, gcc moves sums to memory and back
 constexpr size_t GROUP = 4; // rows of the weights that lie together: four bytes of a value's row
 constexpr size_t SUMS = COLUMNS * GROUP / 2;
 constexpr int LIMIT = 128; // times 255 is what 16 bits hold

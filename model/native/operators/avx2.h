@@ -12,8 +12,9 @@
 
 namespace avx2 {
 
-// Rows in one piece of work: they stay in the second cache while all weights pass by.
-constexpr size_t ROWS = 128;
+// Rows in one piece of work: they stay in the second cache while all weights pass by. A multiple of the rows that are summed
+// up at once.
+constexpr size_t ROWS = 120;
 
 constexpr size_t LEAST_IN = 4, MOST_IN = 65'536;
 
