@@ -1,5 +1,6 @@
 #include "operators.h"
 
+#include <string.h>
 #include <unordered_map>
 #include <vector>
 
@@ -14,8 +15,9 @@ OrtStatus *product_of(OrtKernelContext *context, size_t index, tensor *values, p
 	CHECK(input(context, index + 1, &scale));
 	CHECK(input(context, index + 2, &bias));
 	const size_t columns = values->last(), rows = columns ? values->count / columns : 0;
-	REQUIRE(scale.count == 1 || scale.count == rows, "winnow: a product needs one scale, or one a row");
-	REQUIRE(bias.count == columns, "winnow: a product needs a bias a column");
+	REQUIRE(scale.count == 1 || scale.count == rows,
+	        "winnow: a product of %zu rows needs one scale or one a row, not %zu", rows, scale.count);
+	REQUIRE(bias.count == columns, "winnow: a product of %zu columns needs a bias for each, not %zu", columns, bias.count);
 	*result = {values->floats(), scale.floats(), scale.count == 1 ? 0 : scale.count, bias.floats(), columns};
 	return nullptr;
 }
@@ -24,8 +26,10 @@ OrtStatus *product_of(OrtKernelContext *context, size_t index, tensor *values, p
 OrtStatus *quantisation_of(OrtKernelContext *context, const node &given, const tensor &values, size_t factor_input, quantisation *result) {
 	tensor factor;
 	CHECK(input(context, factor_input, &factor));
-	REQUIRE(values.rank > 0 && factor.count == values.last(), "winnow: quantising needs a factor a column");
-	REQUIRE(given.zero_point >= 1 && given.zero_point <= 254, "winnow: a zero point must be 1 to 254");
+	REQUIRE(values.rank > 0 && factor.count == values.last(),
+	        "winnow: quantising %zu columns needs a factor for each, not %zu", values.last(), factor.count);
+	REQUIRE(given.zero_point >= 1 && given.zero_point <= 254,
+	        "winnow: a zero point must be 1 to 254, not %lld", static_cast<long long>(given.zero_point));
 	*result = {values.floats(), factor.floats(), values.last(), static_cast<uint8_t>(given.zero_point), nullptr, nullptr};
 	CHECK(output(context, 0, values.dimensions, values.rank, reinterpret_cast<void **>(&result->codes)));
 	size_t rows[8];
@@ -40,14 +44,21 @@ OrtStatus *attention_of(const node &given, OrtKernelContext *context, const tens
 	CHECK(input(context, 3, &mask));
 	CHECK(input(context, 4, &keys));
 	CHECK(input(context, 5, &queries));
-	REQUIRE(values.rank == 3 && keys.rank == 3 && queries.rank == 3, "winnow: attention needs a product and two tables of three dimensions");
+	REQUIRE(values.rank == 3 && keys.rank == 3 && queries.rank == 3,
+	        "winnow: attention needs a product and two tables of 3 dimensions, not %zu, %zu and %zu", values.rank, keys.rank, queries.rank);
 	a->heads = keys.dimensions[0], a->size = keys.dimensions[1], a->width = keys.dimensions[2];
 	a->center = static_cast<size_t>(given.center), a->length = values.dimensions[1];
-	REQUIRE(mask.count == values.dimensions[0] * a->length && queries.count == keys.count, "winnow: attention's mask or tables do not fit");
-	REQUIRE(a->size <= MOST_HEAD_SIZE && a->length <= MOST_TOKENS, "winnow: attention takes at most 512 tokens and heads of 128");
+	REQUIRE(mask.count == values.dimensions[0] * a->length,
+	        "winnow: attention over %zu pairs of %zu tokens needs a mask of each token, not %zu",
+	        values.dimensions[0], a->length, mask.count);
+	REQUIRE(queries.count == keys.count,
+	        "winnow: attention's tables of keys and queries differ in size: %zu and %zu", keys.count, queries.count);
+	REQUIRE(a->size <= MOST_HEAD_SIZE && a->length <= MOST_TOKENS,
+	        "winnow: attention takes at most %d tokens and heads of %d, not %zu and %zu",
+	        MOST_TOKENS, MOST_HEAD_SIZE, a->length, a->size);
 	// Vectors are read from any column of a relative position, and are 16 wide at most.
 	REQUIRE(given.center >= 0 && a->center <= a->width && a->length <= a->center && a->length + 16 <= a->width - a->center,
-	        "winnow: the tables of relative positions are too short for this batch");
+	        "winnow: tables of %zu relative positions, centered at %zu, are too short for %zu tokens", a->width, a->center, a->length);
 	a->mask = static_cast<const int64_t *>(mask.data), a->keys = keys.floats(), a->queries = queries.floats();
 	return nullptr;
 }
@@ -90,7 +101,8 @@ OrtStatus *operators::attend(const node &given, OrtKernelContext *context) {
 	CHECK(product_of(context, 0, &values, &a.content));
 	CHECK(attention_of(given, context, values, &a));
 	const size_t hidden = a.heads * a.size;
-	REQUIRE(values.last() == 3 * hidden, "winnow: attention needs query, key and value of every head");
+	REQUIRE(values.last() == 3 * hidden,
+	        "winnow: attention needs query, key and value of every head, %zu columns, not %zu", 3 * hidden, values.last());
 	a.query = a.content, a.keys_at = hidden, a.values_at = 2 * hidden, a.rows = a.length;
 	return attend_pairs(context, values.dimensions[0], &a);
 }
@@ -102,8 +114,11 @@ OrtStatus *operators::attend_first(const node &given, OrtKernelContext *context)
 	CHECK(attention_of(given, context, values, &a));
 	CHECK(product_of(context, 6, &query, &a.query));
 	const size_t hidden = a.heads * a.size;
-	REQUIRE(values.last() == 2 * hidden, "winnow: attention of the first token needs key and value of every head");
-	REQUIRE(query.last() == hidden && query.count == values.dimensions[0] * hidden, "winnow: attention of the first token needs one query a pair");
+	REQUIRE(values.last() == 2 * hidden,
+	        "winnow: attention of the first token needs key and value of every head, %zu columns, not %zu", 2 * hidden, values.last());
+	REQUIRE(query.last() == hidden && query.count == values.dimensions[0] * hidden,
+	        "winnow: attention of the first token needs a query of %zu columns for each of %zu pairs, not %zu numbers in rows of %zu",
+	        hidden, values.dimensions[0], query.count, query.last());
 	a.keys_at = 0, a.values_at = hidden, a.rows = 1;
 	return attend_pairs(context, values.dimensions[0], &a);
 }
@@ -123,8 +138,10 @@ OrtStatus *operators::norm(const node &given, OrtKernelContext *context) {
 	CHECK(input(context, 3, &residual));
 	CHECK(input(context, 4, &weight));
 	CHECK(input(context, 5, &shift));
-	REQUIRE(residual.count == values.count, "winnow: the residual must have the product's shape");
-	REQUIRE(weight.count == values.last() && shift.count == values.last(), "winnow: a norm needs a weight and a shift a column");
+	REQUIRE(residual.count == values.count,
+	        "winnow: a residual of %zu numbers does not fit a product of %zu", residual.count, values.count);
+	REQUIRE(weight.count == values.last() && shift.count == values.last(),
+	        "winnow: a norm of %zu columns needs a weight and a shift for each, not %zu and %zu", values.last(), weight.count, shift.count);
 	n.residual = residual.floats(), n.weight = weight.floats(), n.shift = shift.floats(), n.epsilon = given.epsilon;
 	CHECK(output(context, 0, values.dimensions, values.rank, reinterpret_cast<void **>(&n.result)));
 	return each_row(context, values.count / values.last(), [&](size_t row) { chosen.rows->norm(&n, row); });
@@ -142,7 +159,7 @@ OrtStatus *operators::quantise_gelu(const node &given, OrtKernelContext *context
 	tensor values;
 	quantised_gelu g;
 	CHECK(product_of(context, 0, &values, &g.product));
-	REQUIRE(values.last() <= MOST_COLUMNS, "winnow: QuantisedGelu takes at most 16384 columns");
+	REQUIRE(values.last() <= MOST_COLUMNS, "winnow: QuantisedGelu takes at most %d columns, not %zu", MOST_COLUMNS, values.last());
 	CHECK(quantisation_of(context, given, values, 3, &g.quantisation));
 	return each_row(context, values.count / values.last(), [&](size_t row) { chosen.rows->quantise_gelu(&g, row); });
 }

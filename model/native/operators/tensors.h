@@ -3,8 +3,10 @@
 
 #include <onnxruntime_c_api.h>
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 extern const OrtApi *api; // of the ONNX Runtime that loaded the library
 
@@ -14,10 +16,20 @@ extern const OrtApi *api; // of the ONNX Runtime that loaded the library
 		if (OrtStatus *status = (call)) return status; \
 	} while (0)
 
-#define REQUIRE(condition, message) \
+// The format and what fills it, as printf takes them.
+#define REQUIRE(condition, ...) \
 	do { \
-		if (!(condition)) return api->CreateStatus(ORT_INVALID_ARGUMENT, message); \
+		if (!(condition)) return refusal(__VA_ARGS__); \
 	} while (0)
+
+__attribute__((format(printf, 1, 2))) inline OrtStatus *refusal(const char *format, ...) {
+	char message[256];
+	va_list values;
+	va_start(values, format);
+	vsnprintf(message, sizeof message, format, values);
+	va_end(values);
+	return api->CreateStatus(ORT_INVALID_ARGUMENT, message);
+}
 
 struct tensor {
 	const void *data;
@@ -34,13 +46,13 @@ inline OrtStatus *input(OrtKernelContext *context, size_t index, tensor *result)
 	CHECK(api->GetTensorTypeAndShape(value, &info));
 	OrtStatus *status = api->GetDimensionsCount(info, &result->rank);
 	int64_t dimensions[8];
-	if (!status && result->rank > 8) status = api->CreateStatus(ORT_INVALID_ARGUMENT, "winnow: more than 8 dimensions");
+	if (!status && result->rank > 8) status = refusal("winnow: input %zu has %zu dimensions, an operator takes at most 8", index, result->rank);
 	if (!status) status = api->GetDimensions(info, dimensions, result->rank);
 	if (!status) status = api->GetTensorShapeElementCount(info, &result->count);
 	api->ReleaseTensorTypeAndShapeInfo(info);
 	if (status) return status;
 	for (size_t i = 0; i < result->rank; i++) result->dimensions[i] = static_cast<size_t>(dimensions[i]);
-	REQUIRE(result->count > 0, "winnow: an input is empty");
+	REQUIRE(result->count > 0, "winnow: input %zu is empty", index);
 	return api->GetTensorData(value, &result->data);
 }
 

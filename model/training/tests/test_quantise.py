@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from node import run
 from onnx import TensorProto
-from test_operators import run
 
 from winnow_training import engine, quantise
 from winnow_training.checkpoint import Checkpoint
