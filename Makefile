@@ -57,7 +57,7 @@ test-training: native $(PYTHON)/.complete ## seconds: the graph builder, thresho
 	@echo "== training tests"
 	cd model/training && $(PYTHON)/bin/ruff format --check . ../../bench && $(PYTHON)/bin/ruff check . ../../bench && MALLOC_PERTURB_=165 $(OPERATORS) $(PYTHON)/bin/pytest -q -p no:cacheprovider
 
-test-broker: build ## two minutes: two replicas against a real Apache Kafka broker, one of them killed
+test-broker: build ## three minutes: two replicas against a real Apache Kafka broker, one of them killed, and the pipeline bench
 	@echo "== broker tests: winnow run as processes against Apache Kafka"
 	@processor/processortest/broker/fetch $(BROKER)
 	KAFKA_LIBS=$(BROKER) WINNOW_BINARY=$(CURDIR)/bin/winnow go test -count=1 -tags broker -timeout 15m -v -run TestRun_ ./cmd/winnow
