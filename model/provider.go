@@ -15,3 +15,12 @@ const LibraryVariable = "WINNOW_ONNXRUNTIME"
 
 // OperatorsVariable is the environment variable that names the library of the graphs' operators for the CPU.
 const OperatorsVariable = "WINNOW_OPERATORS"
+
+// OperatorsLevelVariable is the environment variable that bounds what these operators use of the processor: base, avx2,
+// avx512 or amx. Without it they use all of these that it has.
+const OperatorsLevelVariable = "WINNOW_OPERATORS_LEVEL"
+
+// ReadsVariable reports whether an environment variable is one of the model's own, beside the configuration.
+func ReadsVariable(name string) bool {
+	return name == LibraryVariable || name == OperatorsVariable || name == OperatorsLevelVariable
+}

@@ -213,6 +213,12 @@ func TestOpen_NamesTheOperatorsThatDoNotExist(t *testing.T) {
 	require.ErrorContains(t, err, model.OperatorsVariable)
 }
 
+func TestOpen_NamesALevelOfTheOperatorsThatIsNone(t *testing.T) {
+	t.Setenv(model.OperatorsLevelVariable, "sse")
+	_, err := Open(t.Context(), tiny(t), cpu())
+	require.ErrorContains(t, err, "WINNOW_OPERATORS_LEVEL is sse, must be base, avx2, avx512 or amx")
+}
+
 func TestOpen_NamesTheLibraryThatDoesNotExist(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	t.Setenv(model.LibraryVariable, missing)

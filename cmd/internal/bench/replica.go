@@ -76,7 +76,7 @@ func (r *replica) start(settings config.Config) error {
 	r.process = exec.Command(executable, "run", "--config", file) //nolint:noctx // it is stopped in order, not killed
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		if !strings.HasPrefix(name, config.EnvironmentPrefix) || name == model.LibraryVariable || name == model.OperatorsVariable {
+		if !strings.HasPrefix(name, config.EnvironmentPrefix) || model.ReadsVariable(name) {
 			r.process.Env = append(r.process.Env, variable)
 		}
 	}

@@ -193,13 +193,13 @@ func override(config *Config, environment []string) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	known := map[string]bool{model.LibraryVariable: true, model.OperatorsVariable: true}
+	known := map[string]bool{}
 	for _, param := range params {
 		known[param.Key] = true
 	}
 	var unknown []string
 	for name := range options.Environment {
-		if strings.HasPrefix(name, EnvironmentPrefix) && !known[name] && !serviceLink.MatchString(name) {
+		if strings.HasPrefix(name, EnvironmentPrefix) && !known[name] && !model.ReadsVariable(name) && !serviceLink.MatchString(name) {
 			unknown = append(unknown, name)
 		}
 	}

@@ -90,14 +90,25 @@ const definition definitions[] = {
 const definition product_of_floats = {"Product", operators::multiply_floats, {FLOAT, FLOAT}, {FLOAT}, nullptr, nullptr, operators::lay_out_floats};
 const definition product_of_codes = {"ProductOfCodes", operators::multiply_codes, {UINT8, INT8, FLOAT}, {FLOAT}, "zero_point", nullptr, operators::lay_out_codes};
 
-// The best that this processor can run. The environment can ask for less, so that tests reach every level.
-processor choose() {
+enum level { BASE, AVX2, AVX512, AMX, LEVELS };
+
+constexpr const char *level_names[LEVELS] = {"base", "avx2", "avx512", "amx"};
+
+// What the environment allows at most: tests reach every level by it, and without AMX products in fp32 keep every bit.
+OrtStatus *allowed(int *most) {
+	const char *given = getenv("WINNOW_OPERATORS_LEVEL");
+	*most = AMX;
+	if (!given || !*given) return nullptr;
+	for (*most = BASE; *most < LEVELS; ++*most)
+		if (!strcmp(given, level_names[*most])) return nullptr;
+	return refusal("winnow: WINNOW_OPERATORS_LEVEL is %.40s, must be base, avx2, avx512 or amx", given);
+}
+
+// The best of these that this processor can run.
+processor choose(int most) {
 #ifdef __x86_64__
-	const char *given = getenv("WINNOW_OPERATORS_LEVEL"), *most = given ? given : "";
-	if (strcmp(most, "base") && __builtin_cpu_supports("x86-64-v3")) {
-		if (!strcmp(most, "avx2") || !__builtin_cpu_supports("x86-64-v4")) return {&kernels_avx2, false, !__builtin_cpu_supports("avxvnni")};
-		return {&kernels_avx512, strcmp(most, "avx512") && amx::present(), false};
-	}
+	if (most >= AVX512 && __builtin_cpu_supports("x86-64-v4")) return {&kernels_avx512, most >= AMX && amx::present(), false};
+	if (most >= AVX2 && __builtin_cpu_supports("x86-64-v3")) return {&kernels_avx2, false, !__builtin_cpu_supports("avxvnni")};
 #endif
 	return {&kernels_base, false, false};
 }
@@ -109,7 +120,9 @@ extern "C" __attribute__((visibility("default"))) OrtStatus *RegisterCustomOps(O
 	const OrtApi *offered = base->GetApi(ORT_API_VERSION);
 	if (!offered) return base->GetApi(1)->CreateStatus(ORT_FAIL, "winnow: ONNX Runtime is older than the one that these operators were built for");
 	api = offered;
-	chosen = choose();
+	int most;
+	CHECK(allowed(&most));
+	chosen = choose(most);
 	OrtCustomOpDomain *domain;
 	CHECK(api->CreateCustomOpDomain("winnow", &domain));
 	for (const definition &each : definitions) CHECK(api->CustomOpDomain_Add(domain, &each));
