@@ -26,7 +26,8 @@ demo: build ## the whole job on this machine: embedded broker, real candidates, 
 build: native ## bin/winnow, with the libraries that it loads beside it
 	@mkdir -p bin
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/winnow ./cmd/winnow
-	@cp -u $(NATIVE)/libonnxruntime.so $(NATIVE)/libwinnow_operators.so bin/
+	@for library in libonnxruntime.so libwinnow_operators.so; do \
+		cmp -s $(NATIVE)/$$library bin/$$library || { cp $(NATIVE)/$$library bin/.$$library && mv bin/.$$library bin/$$library; } || exit 1; done
 
 test: prerequisites test-unit test-native test-providers test-training test-broker lint ## everything that CI runs
 
