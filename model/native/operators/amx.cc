@@ -69,6 +69,7 @@ inline void add() {
 // both second parts is left out: it is smaller than what they have been rounded by.
 void add_block(const bf16 *values, const bf16 *weights, size_t count, bool first, float *result, size_t stride) {
 	const size_t line = stride * sizeof(float);
+	asm volatile("" ::: "memory"); // gcc 12 does not say that tiles are loaded from memory: what was stored must be there
 	if (first) {
 		_tile_zero(0);
 		_tile_zero(1);
@@ -139,7 +140,7 @@ void amx::lay_out(const float *weights, size_t in, size_t out, void *to) {
 
 void amx::multiply(const void *laid_out, size_t in, size_t out, const float *values, size_t rows, float *result) {
 	alignas(64) bf16 parts[ROWS / BLOCK * (DEPTH / DEEP) * STEP]; // 0.4 MB
-	const tiles configuration;
+	static constexpr tiles configuration; // constant: gcc 12 is told of its first 8 bytes alone, and might drop stores to the rest
 	_tile_loadconfig(&configuration);
 	for (size_t start = 0; start < in; start += DEPTH) {
 		const size_t depth = in - start < DEPTH ? in - start : DEPTH, count = steps(depth);

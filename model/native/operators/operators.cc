@@ -15,7 +15,7 @@ OrtStatus *product_of(OrtKernelContext *context, size_t index, tensor *values, p
 	CHECK(input(context, index + 1, &scale));
 	CHECK(input(context, index + 2, &bias));
 	const size_t columns = values->last(), rows = columns ? values->count / columns : 0;
-	REQUIRE(scale.count == 1 || scale.count == rows,
+	REQUIRE(scale.count == 1 || (scale.count == rows && scale.last() == 1),
 	        "winnow: a product of %zu rows needs one scale or one a row, not %zu", rows, scale.count);
 	REQUIRE(bias.count == columns, "winnow: a product of %zu columns needs a bias for each, not %zu", columns, bias.count);
 	*result = {values->floats(), scale.floats(), scale.count == 1 ? 0 : scale.count, bias.floats(), columns};
@@ -51,14 +51,15 @@ OrtStatus *attention_of(const node &given, OrtKernelContext *context, const tens
 	REQUIRE(mask.count == values.dimensions[0] * a->length,
 	        "winnow: attention over %zu pairs of %zu tokens needs a mask of each token, not %zu",
 	        values.dimensions[0], a->length, mask.count);
-	REQUIRE(queries.count == keys.count,
-	        "winnow: attention's tables of keys and queries differ in size: %zu and %zu", keys.count, queries.count);
+	REQUIRE(!memcmp(keys.dimensions, queries.dimensions, 3 * sizeof *keys.dimensions),
+	        "winnow: attention's tables differ in shape: keys %zu x %zu x %zu, queries %zu x %zu x %zu", keys.dimensions[0], keys.dimensions[1],
+	        keys.dimensions[2], queries.dimensions[0], queries.dimensions[1], queries.dimensions[2]);
 	REQUIRE(a->size <= MOST_HEAD_SIZE && a->length <= MOST_TOKENS,
 	        "winnow: attention takes at most %d tokens and heads of %d, not %zu and %zu",
 	        MOST_TOKENS, MOST_HEAD_SIZE, a->length, a->size);
 	// Vectors are read from any column of a relative position, and are 16 wide at most.
 	REQUIRE(given.center >= 0 && a->center <= a->width && a->length <= a->center && a->length + 16 <= a->width - a->center,
-	        "winnow: tables of %zu relative positions, centered at %zu, are too short for %zu tokens", a->width, a->center, a->length);
+	        "winnow: tables of %zu relative positions, centered at %lld, are too short for %zu tokens", a->width, static_cast<long long>(given.center), a->length);
 	a->mask = static_cast<const int64_t *>(mask.data), a->keys = keys.floats(), a->queries = queries.floats();
 	return nullptr;
 }

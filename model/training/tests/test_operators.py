@@ -126,7 +126,9 @@ def multiplied(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return run("Product", {"values": values}, {"result": TensorProto.FLOAT}, {"weights": weights})[0]
 
 
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(1, 1, 1), (31, 33, 50), (300, 100, 97), (257, 800, 64)])
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(1, 1, 1), (31, 33, 50), (300, 100, 97), (257, 800, 64), (40, 800, 50)]
+)
 def test_a_product_is_exact_to_17_bits_and_a_row_depends_on_no_other(rows, inner, columns):
     generator = np.random.default_rng(rows)
     values, weights = floats(generator, 2, rows, inner), floats(generator, inner, columns)
