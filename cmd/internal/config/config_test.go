@@ -51,6 +51,11 @@ func TestLoad_NamesTheKeyThatDoesNotExist(t *testing.T) {
 	require.ErrorContains(t, err, "WINNOW_KAFKA_BROKER, which is no key")
 }
 
+func TestLoad_LeavesTheModelsOwnVariablesToIt(t *testing.T) {
+	_, err := Load("", []string{"WINNOW_ONNXRUNTIME=/lib", "WINNOW_OPERATORS=/lib", "WINNOW_OPERATORS_LEVEL=avx2"})
+	require.NoError(t, err)
+}
+
 func TestLoad_NamesTheFileOrTheValueThatCannotBeRead(t *testing.T) {
 	_, err := Load("/nowhere/gate.yaml", nil)
 	require.ErrorContains(t, err, "/nowhere/gate.yaml")
