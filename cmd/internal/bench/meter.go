@@ -60,7 +60,7 @@ type Scoring struct {
 	Scored          int     `json:"scored"` // pairs that the model scored
 	Cached          int     `json:"cached"` // pairs whose score was remembered
 	Seconds         float64 `json:"seconds"`
-	PairsPerSecond  float64 `json:"pairs_per_second"` // scored and remembered, duplicates within a poll once
+	PairsPerSecond  float64 `json:"pairs_per_second"` // scored and remembered, duplicates within a poll once; of the pipeline, those of its placements
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	PaddingWaste    float64 `json:"padding_waste"` // share of the computed tokens
 	BatchFill       float64 `json:"batch_fill"`    // of the budget, on average

@@ -56,8 +56,10 @@ func (p *pipeline) round(ctx context.Context, placements int) (round, error) {
 	if err != nil {
 		return round{}, err
 	}
+	scoring := scoringOf(before, after, seconds, p.settings.Gate.BatchTokens)
+	scoring.PairsPerSecond = p.pairs(placements) / seconds // what is redelivered is scored again, and counts once
 	return round{
-		engine: alone, scoring: scoringOf(before, after, seconds, p.settings.Gate.BatchTokens), workers: int(after.workers),
+		engine: alone, scoring: scoring, workers: int(after.workers),
 		age:         Latency{Records: len(ages), P50: quantile(ages, 0.5).Seconds(), P99: quantile(ages, 0.99).Seconds()},
 		transaction: (after.finishTotal - before.finishTotal) / max(after.finishes-before.finishes, 1),
 	}, nil
@@ -67,18 +69,15 @@ func (p *pipeline) round(ctx context.Context, placements int) (round, error) {
 func (p *pipeline) withoutKafka(ctx context.Context, placements int) (float64, error) {
 	p.seed++
 	workload := NewSynthetic("alone", p.seed, placements, p.options.Products)
-	before, err := p.engine.read()
-	if err != nil {
-		return 0, err
-	}
 	started := time.Now()
 	if _, err := p.engine.judge(ctx, p.alone, workload); err != nil {
 		return 0, err
 	}
-	seconds := time.Since(started).Seconds()
-	after, err := p.engine.read()
-	return scoringOf(before, after, seconds, p.settings.Gate.BatchTokens).PairsPerSecond, err
+	return p.pairs(placements) / time.Since(started).Seconds(), nil
 }
+
+// pairs returns how many pairs so many placements hold.
+func (p *pipeline) pairs(placements int) float64 { return float64(placements * p.options.Products) }
 
 // read sums what the replicas have counted.
 func (p *pipeline) read(ctx context.Context) (reading, error) {
