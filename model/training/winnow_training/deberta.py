@@ -7,8 +7,8 @@ What makes it faster than a stock export, with the same result:
 - What lies between two products is one operator (winnow_training.operators): attention, activation, residual and norm.
 - The last layer computes the query of [CLS] alone, and what follows its attention for [CLS] alone, because the classifier
   reads nothing else.
-- A token's embedding depends on the token alone, and so do its query, key and value in the first layer: a token that a batch
-  holds many times is computed once.
+- Without absolute positions a token's embedding depends on the token alone, and so do its query, key and value in the first
+  layer: a token that a batch holds many times is computed once. (The starter has absolute positions.)
 - Weights that lie on the int8 grid take one byte each. Arithmetic is fp32, but for the products that have a quantiser; what
   a processor's own operators make of fp32 is theirs (model/native/operators/amx.h).
 
