@@ -24,7 +24,7 @@ func TestBenchEngine_AccountsForEveryPair(t *testing.T) {
 	require.Zero(t, row.Cached)
 	require.Equal(t, "cpu", row.Provider)
 	require.Greater(t, row.MatrixProductShare, 0.1)
-	require.Contains(t, row.Operators, "Attention", "the CPU runs the operators itself, it does not inline their functions")
+	require.Contains(t, row.Operators, "QuantisedAttention", "the CPU runs the operators itself, it does not inline their functions")
 	sum := 0.0
 	for _, share := range row.Operators {
 		sum += share

@@ -2,175 +2,9 @@
 //
 // Every sum runs in an order that depends on nothing but a row's own length: a pair's result is the same to the last bit,
 // whatever batch it is in.
-#include "kernels.h"
+#include "vectors.h"
 
 #include <math.h>
-#include <string.h>
-
-// As wide as the processor's registers: the compiler splits wider vectors through memory.
-#if defined(__AVX512F__)
-constexpr size_t LANES = 16;
-#elif defined(__AVX2__)
-constexpr size_t LANES = 8;
-#else
-constexpr size_t LANES = 4;
-#endif
-
-typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t integers __attribute__((vector_size(LANES * sizeof(int32_t))));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE size_t padded(size_t count) { return (count + LANES - 1) / LANES * LANES; }
-
-INLINE vector splat(float value) { return (vector){} + value; }
-
-INLINE vector load(const float *from) {
-	vector result;
-	memcpy(&result, from, sizeof result);
-	return result;
-}
-
-// The lanes beyond count are filled.
-INLINE vector load_first(const float *from, size_t count, float fill) {
-	if (count >= LANES) return load(from);
-	vector result = splat(fill);
-	memcpy(&result, from, count * sizeof(float));
-	return result;
-}
-
-INLINE void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
-
-INLINE void store_first(float *to, vector value, size_t count) {
-	if (count >= LANES) return store(to, value);
-	for (size_t lane = 0; lane < count; lane++) to[lane] = value[lane];
-}
-
-// Steps through a row by whole vectors and then by what is left, which alone pays for being short.
-template <class Step> INLINE void each_vector(size_t columns, const Step &step) {
-	size_t column = 0;
-	for (; column + LANES <= columns; column += LANES) step(column, LANES);
-	if (column < columns) step(column, columns - column);
-}
-
-INLINE vector larger(vector a, vector b) { return a > b ? a : b; }
-
-INLINE vector smaller(vector a, vector b) { return a < b ? a : b; }
-
-// The lanes that are so many apart exchanged.
-template <size_t APART> INLINE vector exchanged(vector value) {
-	integers from;
-	for (size_t lane = 0; lane < LANES; lane++) from[lane] = int(lane ^ APART);
-	return __builtin_shuffle(value, from);
-}
-
-template <size_t APART = LANES / 2> INLINE float sum_of(vector value) {
-	value += exchanged<APART>(value);
-	if constexpr (APART > 1) return sum_of<APART / 2>(value);
-	return value[0];
-}
-
-// Both pass over NaN.
-template <size_t APART = LANES / 2> INLINE float largest_of(vector value) {
-	value = larger(value, exchanged<APART>(value));
-	if constexpr (APART > 1) return largest_of<APART / 2>(value);
-	return value[0];
-}
-
-template <size_t APART = LANES / 2> INLINE float smallest_of(vector value) {
-	value = smaller(value, exchanged<APART>(value));
-	if constexpr (APART > 1) return smallest_of<APART / 2>(value);
-	return value[0];
-}
-
-// Exchanges the off-diagonal blocks of every square of 2 * APART rows and lanes, and of every smaller one: a transposition.
-template <size_t APART = LANES / 2> INLINE void transpose(vector rows[LANES]) {
-	integers upper, lower;
-	for (size_t lane = 0; lane < LANES; lane++) {
-		upper[lane] = int(lane & APART ? LANES + lane - APART : lane);
-		lower[lane] = int(lane & APART ? LANES + lane : lane + APART);
-	}
-#pragma GCC unroll 16
-	for (size_t i = 0; i < LANES; i++) {
-		if (i & APART) continue;
-		const vector a = rows[i], b = rows[i + APART];
-		rows[i] = __builtin_shuffle(a, b, upper);
-		rows[i + APART] = __builtin_shuffle(a, b, lower);
-	}
-	if constexpr (APART > 1) transpose<APART / 2>(rows);
-}
-
-// Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the last bits: of values from -2^22 to 2^22.
-INLINE integers whole(vector value) {
-	const vector moved = value + 12582912.0f;
-	integers bits;
-	memcpy(&bits, &moved, sizeof bits);
-	return bits - 0x4B400000;
-}
-
-// Of numbers from 0 to 255. Without AVX-512 a conversion would go number by number, where a shuffle of bytes does it as well.
-INLINE void store_bytes(uint8_t *to, integers value, size_t count) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
-	typedef uint8_t bytes __attribute__((vector_size(sizeof(integers))));
-	bytes packed, from;
-	memcpy(&packed, &value, sizeof packed);
-	for (size_t byte = 0; byte < sizeof packed; byte++) from[byte] = uint8_t(byte * sizeof(int32_t)); // what is beyond the first is not stored
-	packed = __builtin_shuffle(packed, from);
-#else
-	typedef uint8_t bytes __attribute__((vector_size(LANES)));
-	const bytes packed = __builtin_convertvector(value, bytes);
-#endif
-	if (count >= LANES)
-		memcpy(to, &packed, LANES);
-	else
-		for (size_t lane = 0; lane < count; lane++) to[lane] = packed[lane];
-}
-
-INLINE vector nearest(vector value) { return (value + 12582912.0f) - 12582912.0f; }
-
-// exp for values at most 0: 2^n * exp(r) with |r| <= ln 2 / 2, whose Taylor series of degree 7 is exact to the last bits.
-INLINE vector exponential(vector value) {
-	value = larger(value, splat(-87.0f));
-	vector n = nearest(value * 1.44269504088896341f);
-	vector r = value - n * 0.693359375f;
-	r = r - n * -2.12194440e-4f;
-	vector p = splat(1.0f / 5040);
-	p = p * r + 1.0f / 720;
-	p = p * r + 1.0f / 120;
-	p = p * r + 1.0f / 24;
-	p = p * r + 1.0f / 6;
-	p = p * r + 0.5f;
-	p = p * r + 1.0f;
-	p = p * r + 1.0f;
-	integers power = (__builtin_convertvector(n, integers) + 127) << 23;
-	vector factor;
-	memcpy(&factor, &power, sizeof factor);
-	return p * factor;
-}
-
-// x times the normal distribution's cumulative probability, which is 1/2 + erf(x / sqrt 2) / 2. The rational function is
-// erf as Eigen and XLA compute it, exact to the last bits and 1 from its bound on, with both factors folded into it.
-INLINE vector gelu_of(vector x) {
-	const vector bound = splat(5.419983175f), z = smaller(larger(x, -bound), bound), square = z * z;
-	vector p = square * 5.061352311e-06f + 0.0001506266054f;
-	p = p * square + 0.00450388969f;
-	p = p * square + 0.03274051518f;
-	p = p * square + 0.3989422721f;
-	vector q = square * -1.842437962e-09f + 7.358739522e-07f;
-	q = q * square + 6.362265799e-05f;
-	q = q * square + 0.001758808771f;
-	q = q * square + 0.02774626295f;
-	q = q * square + 0.2487346256f;
-	q = q * square + 1.0f;
-	return x * (z * p / q + 0.5f);
-}
-
-INLINE float scale_of(const struct product *product, size_t row) { return product->scale[product->scales ? row : 0]; }
-
-INLINE vector entry(const struct product *product, size_t row, float scale, size_t column, size_t count) {
-	vector value = load_first(product->values + row * product->columns + column, count, 0);
-	return value * scale + load_first(product->bias + column, count, 0);
-}
 
 // One head of PAIRS pairs, as attention's inner loops read it.
 template <size_t PAIRS> struct head_of {
@@ -182,12 +16,7 @@ template <size_t PAIRS> struct head_of {
 	float *weights;        // PAIRS * ROWS x columns
 };
 
-// The next head's part of a row: rows lie too far apart for the processor to see it coming.
-INLINE void fetch_next(const struct product &product, size_t row, size_t column) {
-	__builtin_prefetch(product.values + row * product.columns + column);
-}
-
-template <size_t PAIRS> INLINE void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
+template <size_t PAIRS> __attribute__((noinline)) static void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
 	const size_t size = a->size;
 	for (size_t p = 0; p < PAIRS; p++)
 		for (size_t j = 0; j < a->length; j += LANES)
@@ -213,13 +42,15 @@ template <size_t PAIRS> INLINE void load_head(const struct attention *a, size_t 
 			}
 }
 
-// ROWS queries of each pair, from row on. What is loaded of the tables serves all pairs, and of keys and values all rows.
-template <size_t PAIRS, size_t ROWS>
-INLINE void attend_rows(const struct attention *a, size_t first, size_t row, const head_of<PAIRS> &h) {
+// The parts of attention are functions of their own, so that a sampling profiler tells them apart.
+#define PART template <size_t PAIRS, size_t ROWS> __attribute__((noinline)) static
+
+// The scores of ROWS queries of each pair, from row on, and the largest lanes of each. What is loaded of the tables serves all
+// pairs, and of keys and values all rows.
+PART void multiply_keys(const attention *a, size_t row, const head_of<PAIRS> &h, vector largest[PAIRS * ROWS]) {
 	const size_t size = a->size, columns = h.columns, wide = padded(size);
 	const float *keys = a->keys + h.head * size * a->width, *queries = a->queries + h.head * size * a->width;
-	vector largest[PAIRS * ROWS], total[PAIRS * ROWS];
-	for (size_t k = 0; k < PAIRS * ROWS; k++) largest[k] = splat(-INFINITY), total[k] = splat(0);
+	for (size_t k = 0; k < PAIRS * ROWS; k++) largest[k] = splat(-INFINITY);
 	for (size_t j = 0; j < columns; j += LANES) {
 		vector score[PAIRS * ROWS];
 		for (size_t k = 0; k < PAIRS * ROWS; k++) score[k] = load(h.penalty[k % PAIRS] + j);
@@ -240,17 +71,25 @@ INLINE void attend_rows(const struct attention *a, size_t first, size_t row, con
 			largest[k] = larger(score[k], largest[k]);
 		}
 	}
-	float inverse[PAIRS * ROWS];
+}
+
+// Turns scores into weights, and largest into one by each query's sum of them.
+PART void weigh(const head_of<PAIRS> &h, const vector largest[PAIRS * ROWS], float inverse[PAIRS * ROWS]) {
 	for (size_t k = 0; k < PAIRS * ROWS; k++) {
 		const vector top = splat(largest_of(largest[k]));
-		for (size_t j = 0; j < columns; j += LANES) {
-			const vector distance = load(h.weights + k * columns + j) - top;
+		vector total = splat(0);
+		for (size_t j = 0; j < h.columns; j += LANES) {
+			const vector distance = load(h.weights + k * h.columns + j) - top;
 			const vector weight = exponential(distance) + distance * 0.0f; // NaN stays NaN
-			store(h.weights + k * columns + j, weight);
-			total[k] += weight;
+			store(h.weights + k * h.columns + j, weight);
+			total += weight;
 		}
-		inverse[k] = 1 / sum_of(total[k]);
+		inverse[k] = 1 / sum_of(total);
 	}
+}
+
+PART void multiply_values(const attention *a, size_t first, size_t row, const head_of<PAIRS> &h, const float inverse[PAIRS * ROWS]) {
+	const size_t size = a->size, columns = h.columns, wide = padded(size);
 	for (size_t d = 0; d < size; d += LANES) {
 		vector context[PAIRS * ROWS];
 		for (size_t k = 0; k < PAIRS * ROWS; k++) context[k] = splat(0);
@@ -260,10 +99,19 @@ INLINE void attend_rows(const struct attention *a, size_t first, size_t row, con
 				for (size_t r = 0; r < ROWS; r++) context[r * PAIRS + p] += h.weights[(r * PAIRS + p) * columns + j] * value;
 			}
 		for (size_t k = 0; k < PAIRS * ROWS; k++) {
-			const size_t to = (first + k % PAIRS) * a->rows + row + k / PAIRS;
+			const size_t to = (first - a->context_from + k % PAIRS) * a->rows + row + k / PAIRS;
 			store_first(a->context + (to * a->heads + h.head) * size + d, context[k] * inverse[k], size - d);
 		}
 	}
+}
+
+template <size_t PAIRS, size_t ROWS>
+INLINE void attend_rows(const attention *a, size_t first, size_t row, const head_of<PAIRS> &h) {
+	vector largest[PAIRS * ROWS];
+	float inverse[PAIRS * ROWS];
+	multiply_keys<PAIRS, ROWS>(a, row, h, largest);
+	weigh<PAIRS, ROWS>(h, largest, inverse);
+	multiply_values<PAIRS, ROWS>(a, first, row, h, inverse);
 }
 
 template <size_t PAIRS> INLINE void attend_pairs(const struct attention *a, size_t first) {
@@ -295,20 +143,102 @@ static void attend(const struct attention *a, size_t first, size_t count) {
 	for (; count > 0; first++, count--) attend_pairs<1>(a, first);
 }
 
-// What a kernel is told is copied first: the compiler can't know that a result does not lie in it.
-INLINE void gelu_row(const struct product product, size_t row, float *result) {
-	const float scale = scale_of(&product, row);
-	each_vector(product.columns, [&](size_t c, size_t count) {
-		store_first(result + c, gelu_of(entry(&product, row, scale, c, count)), count);
-	});
+// A division takes the processor longer than all else that gelu needs: two vectors share one.
+struct quotient {
+	vector dividend, divisor;
+};
+
+// The normal distribution's cumulative probability at x less 1/2, which is erf(x / sqrt 2) / 2. The rational function is erf
+// as Eigen and XLA compute it, exact to the last bits and 1 from its bound on, with both factors folded into it.
+INLINE quotient probability(vector x) {
+	const vector bound = splat(5.419983175f), z = smaller(larger(x, -bound), bound), square = z * z;
+	vector p = square * 5.061352311e-06f + 0.0001506266054f;
+	p = p * square + 0.00450388969f;
+	p = p * square + 0.03274051518f;
+	p = p * square + 0.3989422721f;
+	vector q = square * -1.842437962e-09f + 7.358739522e-07f;
+	q = q * square + 6.362265799e-05f;
+	q = q * square + 0.001758808771f;
+	q = q * square + 0.02774626295f;
+	q = q * square + 0.2487346256f;
+	q = q * square + 1.0f;
+	return {z * p, q};
 }
 
-static void gelu(const struct gelu *g, size_t row) { gelu_row(g->product, row, g->result + row * g->product.columns); }
+INLINE vector gelu_of(vector x, vector probability) { return x * (probability + 0.5f); }
 
-static void norm(const struct norm *given, size_t row) {
-	const struct norm n = *given;
+// What a kernel is told is copied first: the compiler can't know that a result does not lie in it.
+template <class Take> INLINE void gelu_row(const struct product product, size_t row, const Take &take) {
+	const float scale = scale_of(&product, row);
+	size_t column = 0;
+	for (; column + 2 * LANES <= product.columns; column += 2 * LANES) {
+		const vector first = entry(&product, row, scale, column, LANES), second = entry(&product, row, scale, column + LANES, LANES);
+		const quotient a = probability(first), b = probability(second);
+		const vector inverse = 1 / (a.divisor * b.divisor);
+		take(column, LANES, gelu_of(first, a.dividend * b.divisor * inverse));
+		take(column + LANES, LANES, gelu_of(second, b.dividend * a.divisor * inverse));
+	}
+	for (; column < product.columns; column += LANES) {
+		const size_t count = product.columns - column;
+		const vector x = entry(&product, row, scale, column, count);
+		const quotient alone = probability(x);
+		take(column, count, gelu_of(x, alone.dividend / alone.divisor));
+	}
+}
+
+static void gelu(const struct gelu *g, size_t row) {
+	float *result = g->result + row * g->product.columns;
+	gelu_row(g->product, row, [&](size_t column, size_t count, vector value) { store_first(result + column, value, count); });
+}
+
+// What a row's numbers reach, once they are multiplied by its factors.
+struct range {
+	vector high = splat(0), low = splat(0), unusual = splat(0);
+};
+
+INLINE void reach(range &reached, vector moved) {
+	reached.high = larger(moved, reached.high);
+	reached.low = smaller(moved, reached.low);
+	reached.unusual += moved * 0.0f; // NaN once a number is NaN or infinite
+}
+
+// The row's codes and scale. moved_at gives its numbers, multiplied by their factors.
+template <class At> INLINE void encode(const struct quantisation q, size_t row, const range &reached, const At &moved_at) {
+	const float above = largest_of(reached.high) / (255 - q.zero_point), below = -smallest_of(reached.low) / q.zero_point;
+	const float least = 1e-12f, larger = above > below ? above : below, scale = larger > least ? larger : least;
+	const float inverse = 1 / scale;
+	uint8_t *codes = q.codes + row * q.columns;
+	each_vector(q.columns, [&](size_t c, size_t count) {
+		store_bytes(codes + c, whole(moved_at(c, count) * inverse) + q.zero_point, count); // the scale lets all fit
+	});
+	q.scale[row] = scale + sum_of(reached.unusual); // a row that is not finite stays so, whatever its codes are
+}
+
+static void quantise(const struct quantisation *given, size_t row) {
+	const struct quantisation q = *given;
+	const float *values = q.values + row * q.columns;
+	const auto moved_at = [&](size_t c, size_t count) { return load_first(values + c, count, 0) * load_first(q.factor + c, count, 0); };
+	range reached;
+	each_vector(q.columns, [&](size_t c, size_t count) { reach(reached, moved_at(c, count)); });
+	encode(q, row, reached, moved_at);
+}
+
+static void quantise_gelu(const struct quantised_gelu *g, size_t row) {
+	const struct quantisation q = g->quantisation;
+	float moved[q.columns]; // never leaves the nearest cache
+	range reached;
+	gelu_row(g->product, row, [&](size_t c, size_t count, vector value) {
+		value *= load_first(q.factor + c, count, 0);
+		reach(reached, value);
+		store_first(moved + c, value, count);
+	});
+	encode(q, row, reached, [&](size_t c, size_t count) { return load_first(moved + c, count, 0); });
+}
+
+// take: what becomes of each vector of the result, which is in memory by then.
+template <class Take> INLINE void norm_row(const struct norm n, size_t row, const Take &take) {
 	const size_t columns = n.product.columns;
-	const float scale = scale_of(&n.product, row), *residual = n.residual + row * columns;
+	const float scale = scale_of(&n.product, row), *residual = n.residual + row % n.residuals * columns;
 	float *result = n.result + row * columns;
 	vector sum = splat(0), squares = splat(0);
 	each_vector(columns, [&](size_t c, size_t count) {
@@ -323,36 +253,25 @@ static void norm(const struct norm *given, size_t row) {
 	});
 	const float inverse = 1 / sqrtf(sum_of(squares) / columns + n.epsilon);
 	each_vector(columns, [&](size_t c, size_t count) {
-		const vector value = (load_first(result + c, count, mean) - mean) * inverse;
-		store_first(result + c, value * load_first(n.weight + c, count, 0) + load_first(n.shift + c, count, 0), count);
+		const vector distance = (load_first(result + c, count, mean) - mean) * inverse;
+		const vector value = distance * load_first(n.weight + c, count, 0) + load_first(n.shift + c, count, 0);
+		store_first(result + c, value, count);
+		take(c, count, value);
 	});
 }
 
-INLINE void quantise_row(const struct quantisation q, size_t row, const float *values) {
-	vector high = splat(0), low = splat(0), unusual = splat(0);
-	each_vector(q.columns, [&](size_t c, size_t count) {
-		const vector value = load_first(values + c, count, 0) * load_first(q.factor + c, count, 0);
-		high = larger(value, high);
-		low = smaller(value, low);
-		unusual += value * 0.0f; // NaN once a value is NaN or infinite
-	});
-	const float above = largest_of(high) / (255 - q.zero_point), below = -smallest_of(low) / q.zero_point;
-	const float least = 1e-12f, larger = above > below ? above : below, scale = larger > least ? larger : least;
-	const float inverse = 1 / scale;
-	uint8_t *codes = q.codes + row * q.columns;
-	each_vector(q.columns, [&](size_t c, size_t count) {
-		const vector value = load_first(values + c, count, 0) * load_first(q.factor + c, count, 0);
-		store_bytes(codes + c, whole(value * inverse) + q.zero_point, count); // the scale lets all fit
-	});
-	q.scale[row] = scale + sum_of(unusual); // a row that is not finite stays so, whatever its codes are
+static void norm(const struct norm *n, size_t row) {
+	norm_row(*n, row, [](size_t, size_t, vector) {});
 }
 
-static void quantise(const struct quantisation *q, size_t row) { quantise_row(*q, row, q->values + row * q->columns); }
-
-static void quantise_gelu(const struct quantised_gelu *g, size_t row) {
-	float result[g->product.columns]; // never leaves the nearest cache
-	gelu_row(g->product, row, result);
-	quantise_row(g->quantisation, row, result);
+static void quantise_norm(const struct quantised_norm *n, size_t row) {
+	const struct quantisation q = n->quantisation;
+	const float *result = n->norm.result + row * q.columns;
+	range reached;
+	norm_row(n->norm, row, [&](size_t c, size_t count, vector value) {
+		reach(reached, value * load_first(q.factor + c, count, 0));
+	});
+	encode(q, row, reached, [&](size_t c, size_t count) { return load_first(result + c, count, 0) * load_first(q.factor + c, count, 0); });
 }
 
-extern "C" const struct kernels KERNELS = {attend, gelu, norm, quantise, quantise_gelu};
+extern "C" const struct kernels KERNELS = {attend, gelu, norm, quantise, quantise_gelu, quantise_norm};

@@ -29,6 +29,7 @@ struct attention {
 	size_t heads, size, width, center, length;
 	size_t rows;            // queries a pair: length, or 1 for the first token alone
 	float *context;         // pairs x rows x heads * size
+	size_t context_from;    // the pair whose context comes first
 };
 
 struct gelu {
@@ -39,6 +40,7 @@ struct gelu {
 struct norm {
 	struct product product;
 	const float *residual, *weight, *shift;
+	size_t residuals; // rows of the residual; after the last, the first serves again
 	float epsilon;
 	float *result;
 };
@@ -56,12 +58,18 @@ struct quantised_gelu {
 	struct quantisation quantisation; // its values are not read
 };
 
+struct quantised_norm {
+	struct norm norm;
+	struct quantisation quantisation; // as above
+};
+
 struct kernels {
 	void (*attend)(const struct attention *, size_t first, size_t pairs);
 	void (*gelu)(const struct gelu *, size_t row);
 	void (*norm)(const struct norm *, size_t row);
 	void (*quantise)(const struct quantisation *, size_t row);
 	void (*quantise_gelu)(const struct quantised_gelu *, size_t row);
+	void (*quantise_norm)(const struct quantised_norm *, size_t row);
 };
 
 extern "C" const struct kernels kernels_base, kernels_avx2, kernels_avx512;

@@ -1,5 +1,6 @@
 #include "operators.h"
 
+#include <memory>
 #include <string.h>
 #include <unordered_map>
 #include <vector>
@@ -22,20 +23,23 @@ OrtStatus *product_of(OrtKernelContext *context, size_t index, tensor *values, p
 	return nullptr;
 }
 
-// Outputs 0 and 1: the codes in the shape of values, and a scale a row.
-OrtStatus *quantisation_of(OrtKernelContext *context, const node &given, const tensor &values, size_t factor_input, quantisation *result) {
+// The last input is the factors; the last two outputs are the codes, in the shape of what becomes 8 bits, and a scale a row.
+OrtStatus *quantisation_of(OrtKernelContext *context, const node &given, const size_t *shape, size_t rank, quantisation *result) {
+	size_t inputs, outputs;
+	CHECK(api->KernelContext_GetInputCount(context, &inputs));
+	CHECK(api->KernelContext_GetOutputCount(context, &outputs));
 	tensor factor;
-	CHECK(input(context, factor_input, &factor));
-	REQUIRE(values.rank > 0 && factor.count == values.last(),
-	        "winnow: quantising %zu columns needs a factor for each, not %zu", values.last(), factor.count);
+	CHECK(input(context, inputs - 1, &factor));
+	const size_t columns = rank ? shape[rank - 1] : 0;
+	REQUIRE(rank > 0 && factor.count == columns, "winnow: quantising %zu columns needs a factor for each, not %zu", columns, factor.count);
 	REQUIRE(given.zero_point >= 1 && given.zero_point <= 254,
 	        "winnow: a zero point must be 1 to 254, not %lld", static_cast<long long>(given.zero_point));
-	*result = {values.floats(), factor.floats(), values.last(), static_cast<uint8_t>(given.zero_point), nullptr, nullptr};
-	CHECK(output(context, 0, values.dimensions, values.rank, reinterpret_cast<void **>(&result->codes)));
+	*result = {nullptr, factor.floats(), columns, static_cast<uint8_t>(given.zero_point), nullptr, nullptr};
+	CHECK(output(context, outputs - 2, shape, rank, reinterpret_cast<void **>(&result->codes)));
 	size_t rows[8];
-	for (size_t i = 0; i < values.rank; i++) rows[i] = values.dimensions[i];
-	rows[values.rank - 1] = 1;
-	return output(context, 1, rows, values.rank, reinterpret_cast<void **>(&result->scale));
+	for (size_t i = 0; i < rank; i++) rows[i] = shape[i];
+	rows[rank - 1] = 1;
+	return output(context, outputs - 1, rows, rank, reinterpret_cast<void **>(&result->scale));
 }
 
 // Inputs 3 to 5 are the mask and the tables of relative positions. values: inputs 0 to 2, which are a->content.
@@ -64,14 +68,55 @@ OrtStatus *attention_of(const node &given, OrtKernelContext *context, const tens
 	return nullptr;
 }
 
+constexpr size_t PIECE = 4; // pairs that share what is loaded of the tables
+
+template <class Task> OrtStatus *each_piece_of(OrtKernelContext *context, size_t pairs, const Task &task) {
+	return each(context, (pairs + PIECE - 1) / PIECE, [&](size_t piece) {
+		const size_t first = piece * PIECE;
+		task(first, pairs - first < PIECE ? pairs - first : PIECE);
+	});
+}
+
 OrtStatus *attend_pairs(OrtKernelContext *context, size_t pairs, attention *a) {
 	const size_t shape[] = {pairs, a->rows, a->heads * a->size};
 	CHECK(output(context, 0, shape, 3, reinterpret_cast<void **>(&a->context)));
-	constexpr size_t PIECE = 4; // pairs that share what is loaded of the tables
-	return each(context, (pairs + PIECE - 1) / PIECE, [&](size_t piece) {
-		const size_t first = piece * PIECE;
-		chosen.rows->attend(a, first, pairs - first < PIECE ? pairs - first : PIECE);
-	});
+	return each_piece_of(context, pairs, [&](size_t first, size_t count) { chosen.rows->attend(a, first, count); });
+}
+
+// The attention of every token, of what input 0 to 5 are.
+OrtStatus *attention_of_all(const node &given, OrtKernelContext *context, attention *a, size_t *pairs) {
+	tensor values;
+	CHECK(product_of(context, 0, &values, &a->content));
+	CHECK(attention_of(given, context, values, a));
+	const size_t hidden = a->heads * a->size;
+	REQUIRE(values.last() == 3 * hidden,
+	        "winnow: attention needs query, key and value of every head, %zu columns, not %zu", 3 * hidden, values.last());
+	a->query = a->content, a->keys_at = hidden, a->values_at = 2 * hidden, a->rows = a->length, a->context_from = 0;
+	*pairs = values.dimensions[0];
+	return nullptr;
+}
+
+// Whether part is whole's last dimensions, so that its rows serve whole's in turn.
+bool repeats(const tensor &part, const tensor &whole) {
+	size_t rank = part.rank;
+	const size_t *dimensions = part.dimensions;
+	for (; rank && *dimensions == 1; rank--) dimensions++;
+	return rank && rank <= whole.rank && !memcmp(dimensions, whole.dimensions + whole.rank - rank, rank * sizeof *dimensions);
+}
+
+OrtStatus *norm_of(const node &given, OrtKernelContext *context, tensor *values, struct norm *n) {
+	tensor residual, weight, shift;
+	CHECK(product_of(context, 0, values, &n->product));
+	CHECK(input(context, 3, &residual));
+	CHECK(input(context, 4, &weight));
+	CHECK(input(context, 5, &shift));
+	REQUIRE(repeats(residual, *values),
+	        "winnow: a residual of %s does not fit a product of %s", shape_text(residual).text, shape_text(*values).text);
+	REQUIRE(weight.count == values->last() && shift.count == values->last(),
+	        "winnow: a norm of %zu columns needs a weight and a shift for each, not %zu and %zu", values->last(), weight.count, shift.count);
+	n->residual = residual.floats(), n->weight = weight.floats(), n->shift = shift.floats(), n->epsilon = given.epsilon;
+	n->residuals = residual.count / values->last();
+	return output(context, 0, values->dimensions, values->rank, reinterpret_cast<void **>(&n->result));
 }
 
 } // namespace
@@ -97,15 +142,28 @@ OrtStatus *operators::distinct(const node &, OrtKernelContext *context) {
 }
 
 OrtStatus *operators::attend(const node &given, OrtKernelContext *context) {
-	tensor values;
 	attention a;
-	CHECK(product_of(context, 0, &values, &a.content));
-	CHECK(attention_of(given, context, values, &a));
-	const size_t hidden = a.heads * a.size;
-	REQUIRE(values.last() == 3 * hidden,
-	        "winnow: attention needs query, key and value of every head, %zu columns, not %zu", 3 * hidden, values.last());
-	a.query = a.content, a.keys_at = hidden, a.values_at = 2 * hidden, a.rows = a.length;
-	return attend_pairs(context, values.dimensions[0], &a);
+	size_t pairs;
+	CHECK(attention_of_all(given, context, &a, &pairs));
+	return attend_pairs(context, pairs, &a);
+}
+
+OrtStatus *operators::quantise_attention(const node &given, OrtKernelContext *context) {
+	attention a;
+	size_t pairs;
+	CHECK(attention_of_all(given, context, &a, &pairs));
+	const size_t hidden = a.heads * a.size, shape[] = {pairs, a.rows, hidden};
+	quantisation q;
+	CHECK(quantisation_of(context, given, shape, 3, &q));
+	return each_piece_of(context, pairs, [&](size_t first, size_t count) {
+		const size_t rows = count * a.rows, before = first * a.rows;
+		const std::unique_ptr<float[]> values(new float[rows * hidden]);
+		attention piece = a;
+		piece.context = values.get(), piece.context_from = first;
+		chosen.rows->attend(&piece, first, count);
+		const quantisation its = {values.get(), q.factor, hidden, q.zero_point, q.codes + before * hidden, q.scale + before};
+		for (size_t row = 0; row < rows; row++) chosen.rows->quantise(&its, row);
+	});
 }
 
 OrtStatus *operators::attend_first(const node &given, OrtKernelContext *context) {
@@ -120,7 +178,7 @@ OrtStatus *operators::attend_first(const node &given, OrtKernelContext *context)
 	REQUIRE(query.last() == hidden && query.count == values.dimensions[0] * hidden,
 	        "winnow: attention of the first token needs a query of %zu columns for each of %zu pairs, not %zu numbers in rows of %zu",
 	        hidden, values.dimensions[0], query.count, query.last());
-	a.keys_at = 0, a.values_at = hidden, a.rows = 1;
+	a.keys_at = 0, a.values_at = hidden, a.rows = 1, a.context_from = 0;
 	return attend_pairs(context, values.dimensions[0], &a);
 }
 
@@ -133,26 +191,26 @@ OrtStatus *operators::gelu(const node &, OrtKernelContext *context) {
 }
 
 OrtStatus *operators::norm(const node &given, OrtKernelContext *context) {
-	tensor values, residual, weight, shift;
+	tensor values;
 	struct norm n;
-	CHECK(product_of(context, 0, &values, &n.product));
-	CHECK(input(context, 3, &residual));
-	CHECK(input(context, 4, &weight));
-	CHECK(input(context, 5, &shift));
-	REQUIRE(residual.count == values.count,
-	        "winnow: a residual of %zu numbers does not fit a product of %zu", residual.count, values.count);
-	REQUIRE(weight.count == values.last() && shift.count == values.last(),
-	        "winnow: a norm of %zu columns needs a weight and a shift for each, not %zu and %zu", values.last(), weight.count, shift.count);
-	n.residual = residual.floats(), n.weight = weight.floats(), n.shift = shift.floats(), n.epsilon = given.epsilon;
-	CHECK(output(context, 0, values.dimensions, values.rank, reinterpret_cast<void **>(&n.result)));
+	CHECK(norm_of(given, context, &values, &n));
 	return each_row(context, values.count / values.last(), [&](size_t row) { chosen.rows->norm(&n, row); });
+}
+
+OrtStatus *operators::quantise_norm(const node &given, OrtKernelContext *context) {
+	tensor values;
+	quantised_norm n;
+	CHECK(norm_of(given, context, &values, &n.norm));
+	CHECK(quantisation_of(context, given, values.dimensions, values.rank, &n.quantisation));
+	return each_row(context, values.count / values.last(), [&](size_t row) { chosen.rows->quantise_norm(&n, row); });
 }
 
 OrtStatus *operators::quantise(const node &given, OrtKernelContext *context) {
 	tensor values;
 	quantisation q;
 	CHECK(input(context, 0, &values));
-	CHECK(quantisation_of(context, given, values, 1, &q));
+	CHECK(quantisation_of(context, given, values.dimensions, values.rank, &q));
+	q.values = values.floats();
 	return each_row(context, values.count / values.last(), [&](size_t row) { chosen.rows->quantise(&q, row); });
 }
 
@@ -161,6 +219,6 @@ OrtStatus *operators::quantise_gelu(const node &given, OrtKernelContext *context
 	quantised_gelu g;
 	CHECK(product_of(context, 0, &values, &g.product));
 	REQUIRE(values.last() <= MOST_COLUMNS, "winnow: QuantisedGelu takes at most %d columns, not %zu", MOST_COLUMNS, values.last());
-	CHECK(quantisation_of(context, given, values, 3, &g.quantisation));
+	CHECK(quantisation_of(context, given, values.dimensions, values.rank, &g.quantisation));
 	return each_row(context, values.count / values.last(), [&](size_t row) { chosen.rows->quantise_gelu(&g, row); });
 }

@@ -26,7 +26,7 @@ struct node {
 typedef OrtStatus *prepare(const OrtKernelInfo *info, node *given);
 typedef OrtStatus *compute(const node &given, OrtKernelContext *context);
 
-compute distinct, attend, attend_first, gelu, norm, quantise, quantise_gelu;
+compute distinct, attend, attend_first, gelu, norm, quantise, quantise_attention, quantise_gelu, quantise_norm;
 
 prepare lay_out_floats, lay_out_codes;
 compute multiply_floats, multiply_codes;

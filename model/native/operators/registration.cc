@@ -24,16 +24,17 @@ struct types {
 	}
 };
 
+enum attribute { CENTER = 1, ZERO_POINT = 2, EPSILON = 4 };
+
 struct definition : OrtCustomOp {
 	const char *name;
 	operators::compute *run;
 	types inputs, outputs;
-	const char *integer, *real; // the attributes' names; null: none
+	int attributes; // which of the below it has, joined by |
 	operators::prepare *prepare;
 
-	definition(const char *name, operators::compute *run, types inputs, types outputs, const char *integer = nullptr,
-	           const char *real = nullptr, operators::prepare *prepare = nullptr)
-	    : OrtCustomOp{}, name(name), run(run), inputs(inputs), outputs(outputs), integer(integer), real(real), prepare(prepare) {
+	definition(const char *name, operators::compute *run, types inputs, types outputs, int attributes = 0, operators::prepare *prepare = nullptr)
+	    : OrtCustomOp{}, name(name), run(run), inputs(inputs), outputs(outputs), attributes(attributes), prepare(prepare) {
 		version = ORT_API_VERSION;
 		GetName = [](const OrtCustomOp *op) { return of(op)->name; };
 		GetExecutionProviderType = [](const OrtCustomOp *) -> const char * { return nullptr; };
@@ -48,12 +49,9 @@ struct definition : OrtCustomOp {
 		GetEndVersion = [](const OrtCustomOp *) { return 1; };
 		CreateKernelV2 = [](const OrtCustomOp *op, const OrtApi *, const OrtKernelInfo *info, void **made) -> OrtStatus * {
 			operators::node given = {};
-			if (of(op)->integer) {
-				int64_t value;
-				CHECK(api->KernelInfoGetAttribute_int64(info, of(op)->integer, &value));
-				given.center = given.zero_point = value;
-			}
-			if (of(op)->real) CHECK(api->KernelInfoGetAttribute_float(info, of(op)->real, &given.epsilon));
+			if (of(op)->attributes & CENTER) CHECK(api->KernelInfoGetAttribute_int64(info, "center", &given.center));
+			if (of(op)->attributes & ZERO_POINT) CHECK(api->KernelInfoGetAttribute_int64(info, "zero_point", &given.zero_point));
+			if (of(op)->attributes & EPSILON) CHECK(api->KernelInfoGetAttribute_float(info, "epsilon", &given.epsilon));
 			if (of(op)->prepare) CHECK(of(op)->prepare(info, &given));
 			*made = new kernel{of(op)->run, given};
 			return nullptr;
@@ -78,17 +76,19 @@ struct definition : OrtCustomOp {
 
 const definition definitions[] = {
     {"Distinct", operators::distinct, {INT64}, {INT64, INT64}},
-    {"Attention", operators::attend, {FLOAT, FLOAT, FLOAT, INT64, FLOAT, FLOAT}, {FLOAT}, "center"},
-    {"FirstTokenAttention", operators::attend_first, {FLOAT, FLOAT, FLOAT, INT64, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT}, {FLOAT}, "center"},
+    {"Attention", operators::attend, {FLOAT, FLOAT, FLOAT, INT64, FLOAT, FLOAT}, {FLOAT}, CENTER},
+    {"FirstTokenAttention", operators::attend_first, {FLOAT, FLOAT, FLOAT, INT64, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT}, {FLOAT}, CENTER},
     {"Gelu", operators::gelu, {FLOAT, FLOAT, FLOAT}, {FLOAT}},
-    {"AddNorm", operators::norm, {FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT}, {FLOAT}, nullptr, "epsilon"},
-    {"QuantisedGelu", operators::quantise_gelu, {FLOAT, FLOAT, FLOAT, FLOAT}, {UINT8, FLOAT}, "zero_point"},
-    {"QuantiseRows", operators::quantise, {FLOAT, FLOAT}, {UINT8, FLOAT}, "zero_point"},
+    {"AddNorm", operators::norm, {FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT}, {FLOAT}, EPSILON},
+    {"QuantiseRows", operators::quantise, {FLOAT, FLOAT}, {UINT8, FLOAT}, ZERO_POINT},
+    {"QuantisedAttention", operators::quantise_attention, {FLOAT, FLOAT, FLOAT, INT64, FLOAT, FLOAT, FLOAT}, {UINT8, FLOAT}, CENTER | ZERO_POINT},
+    {"QuantisedGelu", operators::quantise_gelu, {FLOAT, FLOAT, FLOAT, FLOAT}, {UINT8, FLOAT}, ZERO_POINT},
+    {"QuantisedAddNorm", operators::quantise_norm, {FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT}, {FLOAT, UINT8, FLOAT}, EPSILON | ZERO_POINT},
 };
 
 // Where a processor has none of its own, ONNX Runtime's are as good.
-const definition product_of_floats = {"Product", operators::multiply_floats, {FLOAT, FLOAT}, {FLOAT}, nullptr, nullptr, operators::lay_out_floats};
-const definition product_of_codes = {"ProductOfCodes", operators::multiply_codes, {UINT8, INT8, FLOAT}, {FLOAT}, "zero_point", nullptr, operators::lay_out_codes};
+const definition product_of_floats = {"Product", operators::multiply_floats, {FLOAT, FLOAT}, {FLOAT}, 0, operators::lay_out_floats};
+const definition product_of_codes = {"ProductOfCodes", operators::multiply_codes, {UINT8, INT8, FLOAT}, {FLOAT}, ZERO_POINT, operators::lay_out_codes};
 
 enum level { BASE, AVX2, AVX512, AMX, LEVELS };
 

@@ -39,6 +39,16 @@ struct tensor {
 	const float *floats() const { return static_cast<const float *>(data); }
 };
 
+// A tensor's shape as a refusal names it.
+struct shape_text {
+	char text[96];
+
+	explicit shape_text(const tensor &of) : text{} {
+		for (size_t i = 0, at = 0; i < of.rank && at < sizeof text; i++)
+			at += snprintf(text + at, sizeof text - at, i ? " x %zu" : "%zu", of.dimensions[i]);
+	}
+};
+
 inline OrtStatus *input(OrtKernelContext *context, size_t index, tensor *result) {
 	const OrtValue *value;
 	CHECK(api->KernelContext_GetInput(context, index, &value));

@@ -62,6 +62,42 @@ def attention(heads: int, size: int, length: int, mask: np.ndarray, bad: float |
     return run("Attention", inputs, {"context": TensorProto.FLOAT}, center=center)[0]
 
 
+@pytest.mark.parametrize(("heads", "length"), [(1, 1), (3, 17)])
+def test_attention_in_8_bits_is_attention_and_then_its_rows_in_8_bits(heads, length):
+    generator, size, center, pairs = np.random.default_rng(length), 20, 40, 6
+    hidden = heads * size
+    mask = np.ones((pairs, length), np.int64)
+    mask[1, length // 2 + 1 :] = 0
+    inputs = {
+        "values": floats(generator, pairs, length, 3 * hidden),
+        "scale": np.abs(floats(generator, pairs, length, 1)),
+        "bias": floats(generator, 3 * hidden),
+        "mask": mask,
+        "keys": floats(generator, heads, size, 2 * center + SPARE),
+        "queries": floats(generator, heads, size, 2 * center + SPARE),
+    }
+    inputs["values"][3, 0, -1] = np.nan
+    apart = run("Attention", inputs, {"context": TensorProto.FLOAT}, center=center)[0]
+    held_to_rows_in_8_bits("QuantisedAttention", inputs, apart, center=center)
+
+
+def held_to_rows_in_8_bits(kind: str, inputs: dict, apart: np.ndarray, left: tuple[str, ...] = (), **attributes) -> None:
+    """An operator that leaves 8 bits leaves those of QuantiseRows; apart is what it makes before."""
+    factor = np.abs(floats(np.random.default_rng(0), apart.shape[-1])) + 0.1
+    coded = {"codes": TensorProto.UINT8, "scale": TensorProto.FLOAT}
+    expected = run("QuantiseRows", {"values": apart, "factor": factor}, coded, zero_point=64)
+    outputs = {name: TensorProto.FLOAT for name in left} | {"codes": TensorProto.UINT8, "steps": TensorProto.FLOAT}
+    *others, codes, scale = run(kind, inputs | {"factor": factor}, outputs, zero_point=64, **attributes)
+    for other in others:
+        np.testing.assert_array_equal(other, apart)
+    finite = np.isfinite(expected[1])
+    assert finite.any() and (np.isfinite(scale) == finite).all()
+    np.testing.assert_allclose(scale[finite], expected[1][finite], rtol=1e-5)
+    rows = finite[..., 0]
+    # A code next to a half may fall either way where the function and the kernel differ in the last bit.
+    assert np.abs(codes[rows].astype(int) - expected[0][rows].astype(int)).max() <= 1
+
+
 def plain_attention(heads: int, size: int, length: int, mask: np.ndarray) -> np.ndarray:
     """The same in float64, as the formula says it."""
     generator = np.random.default_rng(heads * size)
@@ -221,3 +257,27 @@ def test_gelu_and_norm_are_their_formulas(columns):
     centred = x - x.mean(axis=-1, keepdims=True)
     exact = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5) * weight + shift
     np.testing.assert_allclose(norm, exact, atol=1e-4)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 33, 384])
+def test_gelu_and_norm_in_8_bits_are_they_and_then_their_rows_in_8_bits(columns):
+    generator = np.random.default_rng(columns)
+    inputs = product(generator, columns)
+    inputs["values"][1, 2, 0] = np.inf
+    held_to_rows_in_8_bits("QuantisedGelu", inputs, run("Gelu", inputs, {"result": TensorProto.FLOAT})[0])
+    more = {name: floats(generator, columns) for name in ("weight", "shift")}
+    inputs |= {"residual": floats(generator, 2, 3, columns)} | more
+    norm = run("AddNorm", inputs, {"result": TensorProto.FLOAT}, epsilon=1e-5)[0]
+    held_to_rows_in_8_bits("QuantisedAddNorm", inputs, norm, left=("result",), epsilon=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(33,), (1, 33), (3, 33), (1, 3, 33)])
+def test_a_residual_of_fewer_rows_serves_all_in_turn(shape):
+    generator = np.random.default_rng(len(shape))
+    inputs, residual = product(generator, 33), floats(generator, *shape)
+    norm = {name: floats(generator, 33) for name in ("weight", "shift")}
+    expected, result = (
+        run("AddNorm", inputs | {"residual": given} | norm, {"result": TensorProto.FLOAT}, epsilon=1e-5)[0]
+        for given in (np.broadcast_to(residual, (2, 3, 33)).copy(), residual)
+    )
+    np.testing.assert_allclose(result, expected, atol=1e-6)

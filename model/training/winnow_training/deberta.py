@@ -23,9 +23,10 @@ import onnx
 from onnx import TensorProto, helper
 
 from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
-from winnow_training.graph import Activated, Graph, Product, Quantiser
+from winnow_training.fuse import fuse
+from winnow_training.graph import Graph, Product, Quantiser
 from winnow_training.grid import encode_rows, on_grid
-from winnow_training.operators import DOMAIN, OPSET, SPARE, functions
+from winnow_training.operators import DOMAIN, OPSET, SPARE
 from winnow_training.pairs import LABELS
 from winnow_training.relative import log_bucket
 
@@ -72,11 +73,11 @@ class Deberta:
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)],
-            functions=functions(g.operators),
             producer_name="winnow",
         )
         model.ir_version = 10
         helper.set_model_props(model, {CONFIG: json.dumps(self.checkpoint.config)})
+        fuse(model)
         onnx.checker.check_model(model)
         return model
 
@@ -168,10 +169,10 @@ class Deberta:
             inputs += projected(first, "query", "query", quantised_as=prefix + name)
         return g.operator("FirstTokenAttention" if first else "Attention", *inputs, center=self.max_tokens)[0]
 
-    def _activated(self, product: Product) -> str | Activated:
+    def _activated(self, product: Product) -> str:
         kind = self.checkpoint.config.get("hidden_act", "gelu")
         if kind == "gelu":
-            return Activated(product)
+            return self.graph.operator("Gelu", *product)[0]
         return self.graph.activation(kind, self.graph.finished(product))
 
     def _convolved(self, before: str, x: str) -> str:
@@ -186,10 +187,10 @@ class Deberta:
         mixed = g.activation(checkpoint.config.get("conv_act", "tanh"), mixed)
         return g.op("Mul", self._norm(g.op("Add", x, mixed), prefix + "LayerNorm"), self.present)
 
-    def _dense(self, x: str | Activated, name: str) -> Product:
+    def _dense(self, x: str, name: str) -> Product:
         return self.graph.linear(x, name, self.checkpoint[name + ".weight"], self.checkpoint[name + ".bias"])
 
-    def _block(self, x: str | Activated, residual: str, prefix: str) -> str:
+    def _block(self, x: str, residual: str, prefix: str) -> str:
         g, name = self.graph, prefix + "LayerNorm"
         weights = g.constant(name + ".weight", self.checkpoint[name + ".weight"])
         shift = g.constant(name + ".bias", self.checkpoint[name + ".bias"])

@@ -34,13 +34,6 @@ class Product:
         return iter((self.values, self.scale, self.bias))
 
 
-@dataclass(frozen=True)
-class Activated:
-    """The gelu of a product, left to whatever reads it: one that is in 8 bits takes it in one step."""
-
-    product: Product
-
-
 class Graph:
     """quantisers: by the name of the matrix product; the others stay fp32."""
 
@@ -51,7 +44,6 @@ class Graph:
         self.products: dict[
             str, tuple[str, np.ndarray]
         ] = {}  # of fp32: name -> the tensor that enters, the weights (out, in)
-        self.operators: set[str] = set()  # of the domain winnow, in use
 
     def constant(self, name: str, value: np.ndarray) -> str:
         if name not in self.constants:
@@ -68,7 +60,6 @@ class Graph:
 
     def operator(self, kind: str, *inputs: str, outputs: int = 1, **attributes) -> list[str]:
         """One of winnow_training.operators."""
-        self.operators.add(kind)
         names = [f"{kind}_{len(self.nodes)}_{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, domain=DOMAIN, **attributes))
         return names
@@ -81,9 +72,7 @@ class Graph:
         expanded = self.op("Cast", self.constant(name + ".codes", codes), to=TensorProto.FLOAT)
         return self.op("Mul", expanded, self.constant(name + ".scales", scales))
 
-    def linear(
-        self, x: str | Activated, name: str, weights: np.ndarray, bias: np.ndarray, quantised_as: str | None = None
-    ) -> Product:
+    def linear(self, x: str, name: str, weights: np.ndarray, bias: np.ndarray, quantised_as: str | None = None) -> Product:
         """x @ weights.T + bias, with weights (out, in) as PyTorch stores them.
 
         quantised_as: the product whose quantiser serves this one too, since both read the same.
@@ -91,17 +80,14 @@ class Graph:
         bias, quantiser = self.constant(name + ".bias", bias), self.quantisers.get(quantised_as or name)
         if quantiser:
             return Product(*self._quantised(x, name, weights, quantiser), bias)
-        if isinstance(x, Activated):
-            x = self.operator("Gelu", *x.product)[0]
         self.products[name] = x, weights
         values = self.operator("Product", x, self.op("Transpose", self.stored(name, weights), perm=[1, 0]))[0]
         return Product(values, self.constant(UNIT, np.ones(1, np.float32)), bias)
 
-    def _quantised(self, x: str | Activated, name: str, weights: np.ndarray, quantiser: Quantiser) -> tuple[str, str]:
+    def _quantised(self, x: str, name: str, weights: np.ndarray, quantiser: Quantiser) -> tuple[str, str]:
         """The product of the codes, and the rows' scales."""
         factor = self.constant(name + ".migration", quantiser.migration)
-        kind, inputs = ("QuantisedGelu", x.product) if isinstance(x, Activated) else ("QuantiseRows", [x])
-        codes, scale = self.operator(kind, *inputs, factor, outputs=2, zero_point=quantiser.zero_point)
+        codes, scale = self.operator("QuantiseRows", x, factor, outputs=2, zero_point=quantiser.zero_point)
         columns, column_scales = encode_rows(weights / quantiser.migration, paired=True)
         stored, scales = self.constant(name + ".codes", columns.T), self.constant(name + ".scales", column_scales[:, 0])
         return self.operator("ProductOfCodes", codes, stored, scales, zero_point=quantiser.zero_point)[0], scale

@@ -194,14 +194,27 @@ def quantise_rows() -> FunctionProto:
     return b.function("QuantiseRows", ["values", "factor"], ["codes", "scale"], ["zero_point"])
 
 
-def quantised_gelu() -> FunctionProto:
-    """Gelu and then QuantiseRows, so that what is between them never leaves the nearest cache."""
+# The operators that have a form which leaves its result in 8 bits, and what that leaves besides.
+QUANTISED = {"Attention": [], "Gelu": [], "AddNorm": ["result"]}
+
+
+def quantised(operator: FunctionProto) -> FunctionProto:
+    """An operator and then QuantiseRows, so that what is between them never leaves the nearest caches."""
     b = Body()
-    b.op("Gelu", *PRODUCT, name="activated", domain=DOMAIN)
-    codes = helper.make_node("QuantiseRows", ["activated", "factor"], ["codes", "steps"], domain=DOMAIN)
-    codes.attribute.append(AttributeProto(name="zero_point", type=AttributeProto.INT, ref_attr_name="zero_point"))
-    b.nodes.append(codes)
-    return b.function("QuantisedGelu", [*PRODUCT, "factor"], ["codes", "steps"], ["zero_point"])
+    kept = QUANTISED[operator.name]
+    _call(b, operator.name, operator.input, kept or ["between"], operator.attribute)
+    _call(b, "QuantiseRows", [*(kept or ["between"]), "factor"], ["codes", "steps"], ["zero_point"])
+    attributes = [*operator.attribute, "zero_point"]
+    return b.function(f"Quantised{operator.name}", [*operator.input, "factor"], [*kept, "codes", "steps"], attributes)
+
+
+def _call(b: Body, kind: str, inputs: list[str], outputs: list[str], attributes: list[str]) -> None:
+    """Another operator, with the attributes of the function that is under construction."""
+    node = helper.make_node(kind, inputs, outputs, domain=DOMAIN)
+    for name in attributes:
+        number = AttributeProto.FLOAT if name == "epsilon" else AttributeProto.INT
+        node.attribute.append(AttributeProto(name=name, type=number, ref_attr_name=name))
+    b.nodes.append(node)
 
 
 def functions(names: set[str]) -> list[FunctionProto]:
@@ -215,8 +228,9 @@ def functions(names: set[str]) -> list[FunctionProto]:
         gelu(),
         add_norm(),
         quantise_rows(),
-        quantised_gelu(),
     ]
-    if "QuantisedGelu" in names:
-        names = names | {"Gelu", "QuantiseRows"}
-    return [function for function in every if function.name in names]
+    called = {name for name in QUANTISED if f"Quantised{name}" in names}
+    if called:
+        called.add("QuantiseRows")
+    every += [quantised(function) for function in every if function.name in QUANTISED]
+    return [function for function in every if function.name in names | called]
