@@ -16,7 +16,10 @@ template <size_t PAIRS> struct head_of {
 	float *weights;        // PAIRS * ROWS x columns
 };
 
-template <size_t PAIRS> __attribute__((noinline)) static void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
+// The parts of attention are functions of their own, so that a sampling profiler tells them apart (bench/products.py).
+#define PART __attribute__((noinline)) static
+
+template <size_t PAIRS> PART void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
 	const size_t size = a->size;
 	for (size_t p = 0; p < PAIRS; p++)
 		for (size_t j = 0; j < a->length; j += LANES)
@@ -42,12 +45,9 @@ template <size_t PAIRS> __attribute__((noinline)) static void load_head(const st
 			}
 }
 
-// The parts of attention are functions of their own, so that a sampling profiler tells them apart.
-#define PART template <size_t PAIRS, size_t ROWS> __attribute__((noinline)) static
-
 // The scores of ROWS queries of each pair, from row on, and the largest lanes of each. What is loaded of the tables serves all
 // pairs, and of keys and values all rows.
-PART void multiply_keys(const attention *a, size_t row, const head_of<PAIRS> &h, vector largest[PAIRS * ROWS]) {
+template <size_t PAIRS, size_t ROWS> PART void multiply_keys(const attention *a, size_t row, const head_of<PAIRS> &h, vector largest[PAIRS * ROWS]) {
 	const size_t size = a->size, columns = h.columns, wide = padded(size);
 	const float *keys = a->keys + h.head * size * a->width, *queries = a->queries + h.head * size * a->width;
 	for (size_t k = 0; k < PAIRS * ROWS; k++) largest[k] = splat(-INFINITY);
@@ -74,7 +74,7 @@ PART void multiply_keys(const attention *a, size_t row, const head_of<PAIRS> &h,
 }
 
 // Turns scores into weights, and largest into one by each query's sum of them.
-PART void weigh(const head_of<PAIRS> &h, const vector largest[PAIRS * ROWS], float inverse[PAIRS * ROWS]) {
+template <size_t PAIRS, size_t ROWS> PART void weigh(const head_of<PAIRS> &h, const vector largest[PAIRS * ROWS], float inverse[PAIRS * ROWS]) {
 	for (size_t k = 0; k < PAIRS * ROWS; k++) {
 		const vector top = splat(largest_of(largest[k]));
 		vector total = splat(0);
@@ -88,7 +88,7 @@ PART void weigh(const head_of<PAIRS> &h, const vector largest[PAIRS * ROWS], flo
 	}
 }
 
-PART void multiply_values(const attention *a, size_t first, size_t row, const head_of<PAIRS> &h, const float inverse[PAIRS * ROWS]) {
+template <size_t PAIRS, size_t ROWS> PART void multiply_values(const attention *a, size_t first, size_t row, const head_of<PAIRS> &h, const float inverse[PAIRS * ROWS]) {
 	const size_t size = a->size, columns = h.columns, wide = padded(size);
 	for (size_t d = 0; d < size; d += LANES) {
 		vector context[PAIRS * ROWS];
@@ -143,7 +143,7 @@ static void attend(const struct attention *a, size_t first, size_t count) {
 	for (; count > 0; first++, count--) attend_pairs<1>(a, first);
 }
 
-// A division takes the processor longer than all else that gelu needs: two vectors share one.
+// Divisions are slow: two vectors share one.
 struct quotient {
 	vector dividend, divisor;
 };

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from test_fuse import fuse_nothing
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from winnow_training import bundle, engine
+from winnow_training import bundle, engine, rewrite
 from winnow_training.pairs import LABELS
 
 WORDS = [f"w{index}" for index in range(36)]
@@ -102,3 +104,42 @@ def test_an_int8_bundle_says_what_it_changed(monkeypatch, tmp_path, checkpoint):
     assert manifest["quantisation"]["spread"] < 1e-5
     assert manifest["quantisation"]["products"] + len(manifest["quantisation"]["kept_fp32"]) == 5
     assert "matrix products take 8-bit inputs" in (tmp_path / "out" / "card.md").read_text()
+
+
+@pytest.fixture
+def from_before(monkeypatch, tmp_path, checkpoint) -> Path:
+    """A bundle in 8 bits whose operators nobody joined."""
+    with monkeypatch.context() as before:
+        before.setattr("winnow_training.quantise.MOST_FLIPS", 1)
+        before.setattr("winnow_training.deberta.fuse", fuse_nothing)
+        build(before, checkpoint, tmp_path / "out", labelled(tmp_path), "--arithmetic", "int8")
+    return tmp_path / "out"
+
+
+def run_rewrite(monkeypatch, folder: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["rewrite", "--bundle", str(folder)])
+    monkeypatch.setattr(rewrite, "PARITY_PAIRS", 40)
+    rewrite.main()
+
+
+def test_a_bundle_from_before_is_rewritten_with_joined_operators(monkeypatch, from_before):
+    old = json.loads((from_before / "manifest.json").read_text())
+    run_rewrite(monkeypatch, from_before)
+    new = json.loads((from_before / "manifest.json").read_text())
+    assert new["files"].pop("model.onnx") == bundle.file_entry(from_before / "model.onnx")
+    assert old["files"].pop("model.onnx") and new == old  # thresholds, figures and all else
+    assert "QuantisedGelu" in {node.op_type for node in onnx.load(str(from_before / "model.onnx")).graph.node}
+
+
+def test_a_rewritten_graph_that_scores_otherwise_is_not_written(monkeypatch, from_before):
+    before = (from_before / "model.onnx").read_bytes()
+    answers = iter([np.zeros((40, 3)), np.ones((40, 3))])
+    monkeypatch.setattr(engine, "logits_of", lambda *_, **__: next(answers))
+    with pytest.raises(SystemExit, match="gives other logits when its operators are joined: nothing is written"):
+        run_rewrite(monkeypatch, from_before)
+    assert (from_before / "model.onnx").read_bytes() == before
+
+
+def test_a_folder_without_a_bundle_is_not_rewritten(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match=r"manifest\.json"):
+        run_rewrite(monkeypatch, tmp_path)

@@ -16,6 +16,10 @@ from winnow_training.grid import round_rows
 from winnow_training.operators import functions
 
 
+def fuse_nothing(model: onnx.ModelProto) -> None:
+    model.functions.extend(functions({node.op_type for node in model.graph.node}))
+
+
 @pytest.fixture
 def apart(tmp_path, monkeypatch) -> onnx.ModelProto:
     """A graph in 8 bits whose operators are not joined."""
@@ -25,10 +29,7 @@ def apart(tmp_path, monkeypatch) -> onnx.ModelProto:
     checkpoint = Checkpoint(folder)
     chosen = quantise.quantisers(checkpoint, 48, OneTokenAWord(), pairs(30))
 
-    def left_apart(model: onnx.ModelProto) -> None:
-        model.functions.extend(functions({node.op_type for node in model.graph.node}))
-
-    monkeypatch.setattr(deberta, "fuse", left_apart)
+    monkeypatch.setattr(deberta, "fuse", fuse_nothing)
     return Deberta(checkpoint, 48, chosen).build()
 
 
