@@ -100,7 +100,7 @@ OrtStatus *attention_of_all(const node &given, OrtKernelContext *context, attent
 bool repeats(const tensor &part, const tensor &whole) {
 	size_t rank = part.rank;
 	const size_t *dimensions = part.dimensions;
-	for (; rank && *dimensions == 1; rank--) dimensions++;
+	for (; rank > 1 && *dimensions == 1; rank--) dimensions++;
 	return rank && rank <= whole.rank && !memcmp(dimensions, whole.dimensions + whole.rank - rank, rank * sizeof *dimensions);
 }
 

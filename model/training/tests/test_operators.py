@@ -281,3 +281,9 @@ def test_a_residual_of_fewer_rows_serves_all_in_turn(shape):
         for given in (np.broadcast_to(residual, (2, 3, 33)).copy(), residual)
     )
     np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_a_norm_takes_a_single_number():
+    one = {name: np.ones((1, 1, 1), np.float32) for name in ("values", "scale")} | {"bias": np.ones(1, np.float32)}
+    norm = {"residual": np.ones((1, 1, 1), np.float32), "weight": np.ones(1, np.float32), "shift": np.full(1, 5, np.float32)}
+    assert run("AddNorm", one | norm, {"result": TensorProto.FLOAT}, epsilon=1e-5)[0].item() == 5
