@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = "libwinnow_operators.so"
 ATTENTION = ("Attention", "QuantisedAttention", "FirstTokenAttention")
 # The functions of model/native/operators/kernels.cc that attention consists of.
-MULTIPLYING, OTHER = ("multiply_keys", "multiply_values"), ("attend", "load_head", "weigh")
+MULTIPLYING, OTHER = ("multiply_keys", "multiply_values"), ("attend", "load_head", "weigh", "quantise")
 
 
 def parsed() -> tuple[argparse.Namespace, list[str]]:

@@ -2,9 +2,12 @@
 //
 // Every sum runs in an order that depends on nothing but a row's own length: a pair's result is the same to the last bit,
 // whatever batch it is in.
+#include "kernels.h"
 #include "vectors.h"
 
 #include <math.h>
+
+namespace { // types of this level alone
 
 // One head of PAIRS pairs, as attention's inner loops read it.
 template <size_t PAIRS> struct head_of {
@@ -16,10 +19,29 @@ template <size_t PAIRS> struct head_of {
 	float *weights;        // PAIRS * ROWS x columns
 };
 
+// What a row's numbers reach, once they are multiplied by its factors.
+struct range {
+	vector high = splat(0), low = splat(0), unusual = splat(0);
+};
+
+} // namespace
+
+INLINE float scale_of(const struct product *product, size_t row) { return product->scale[product->scales ? row : 0]; }
+
+INLINE vector entry(const struct product *product, size_t row, float scale, size_t column, size_t count) {
+	vector value = load_first(product->values + row * product->columns + column, count, 0);
+	return value * scale + load_first(product->bias + column, count, 0);
+}
+
+// The next head's part of a row: rows lie too far apart for the processor to see it coming.
+INLINE void fetch_next(const struct product &product, size_t row, size_t column) {
+	__builtin_prefetch(product.values + row * product.columns + column);
+}
+
 // The parts of attention are functions of their own, so that a sampling profiler tells them apart (bench/products.py).
 #define PART __attribute__((noinline)) static
 
-template <size_t PAIRS> PART void load_head(const struct attention *a, size_t first, const head_of<PAIRS> &h) {
+template <size_t PAIRS> PART void load_head(const attention *a, size_t first, const head_of<PAIRS> &h) {
 	const size_t size = a->size;
 	for (size_t p = 0; p < PAIRS; p++)
 		for (size_t j = 0; j < a->length; j += LANES)
@@ -114,7 +136,7 @@ INLINE void attend_rows(const attention *a, size_t first, size_t row, const head
 	multiply_values<PAIRS, ROWS>(a, first, row, h, inverse);
 }
 
-template <size_t PAIRS> INLINE void attend_pairs(const struct attention *a, size_t first) {
+template <size_t PAIRS> INLINE void attend_pairs(const attention *a, size_t first) {
 	constexpr size_t ROWS = 2;
 	const size_t length = a->length, columns = padded(length), wide = padded(a->size);
 	float query[PAIRS * length * wide], keys[PAIRS * a->size * columns], values[PAIRS * length * wide];
@@ -137,20 +159,15 @@ template <size_t PAIRS> INLINE void attend_pairs(const struct attention *a, size
 
 // Pairs four at a time, for they share the tables of relative positions; what is left one by one, and so are long pairs, of
 // which one alone fills the nearest caches and a good part of a small stack.
-static void attend(const struct attention *a, size_t first, size_t count) {
+static void attend(const attention *a, size_t first, size_t count) {
 	const bool few = a->length * a->size <= 8192;
 	for (; few && count >= 4; first += 4, count -= 4) attend_pairs<4>(a, first);
 	for (; count > 0; first++, count--) attend_pairs<1>(a, first);
 }
 
-// Divisions are slow: two vectors share one.
-struct quotient {
-	vector dividend, divisor;
-};
-
-// The normal distribution's cumulative probability at x less 1/2, which is erf(x / sqrt 2) / 2. The rational function is erf
-// as Eigen and XLA compute it, exact to the last bits and 1 from its bound on, with both factors folded into it.
-INLINE quotient probability(vector x) {
+// x times the normal distribution's cumulative probability, which is 1/2 + erf(x / sqrt 2) / 2. The rational function is
+// erf as Eigen and XLA compute it, exact to the last bits and near 1 from its bound on, with both factors folded into it.
+INLINE vector gelu_of(vector x) {
 	const vector bound = splat(5.419983175f), z = smaller(larger(x, -bound), bound), square = z * z;
 	vector p = square * 5.061352311e-06f + 0.0001506266054f;
 	p = p * square + 0.00450388969f;
@@ -162,39 +179,19 @@ INLINE quotient probability(vector x) {
 	q = q * square + 0.02774626295f;
 	q = q * square + 0.2487346256f;
 	q = q * square + 1.0f;
-	return {z * p, q};
+	return x * (z * p / q + 0.5f);
 }
-
-INLINE vector gelu_of(vector x, vector probability) { return x * (probability + 0.5f); }
 
 // What a kernel is told is copied first: the compiler can't know that a result does not lie in it.
 template <class Take> INLINE void gelu_row(const struct product product, size_t row, const Take &take) {
 	const float scale = scale_of(&product, row);
-	size_t column = 0;
-	for (; column + 2 * LANES <= product.columns; column += 2 * LANES) {
-		const vector first = entry(&product, row, scale, column, LANES), second = entry(&product, row, scale, column + LANES, LANES);
-		const quotient a = probability(first), b = probability(second);
-		const vector inverse = 1 / (a.divisor * b.divisor);
-		take(column, LANES, gelu_of(first, a.dividend * b.divisor * inverse));
-		take(column + LANES, LANES, gelu_of(second, b.dividend * a.divisor * inverse));
-	}
-	for (; column < product.columns; column += LANES) {
-		const size_t count = product.columns - column;
-		const vector x = entry(&product, row, scale, column, count);
-		const quotient alone = probability(x);
-		take(column, count, gelu_of(x, alone.dividend / alone.divisor));
-	}
+	each_vector(product.columns, [&](size_t c, size_t count) { take(c, count, gelu_of(entry(&product, row, scale, c, count))); });
 }
 
 static void gelu(const struct gelu *g, size_t row) {
 	float *result = g->result + row * g->product.columns;
 	gelu_row(g->product, row, [&](size_t column, size_t count, vector value) { store_first(result + column, value, count); });
 }
-
-// What a row's numbers reach, once they are multiplied by its factors.
-struct range {
-	vector high = splat(0), low = splat(0), unusual = splat(0);
-};
 
 INLINE void reach(range &reached, vector moved) {
 	reached.high = larger(moved, reached.high);
@@ -205,7 +202,7 @@ INLINE void reach(range &reached, vector moved) {
 // The row's codes and scale. moved_at gives its numbers, multiplied by their factors.
 template <class At> INLINE void encode(const struct quantisation q, size_t row, const range &reached, const At &moved_at) {
 	const float above = largest_of(reached.high) / (255 - q.zero_point), below = -smallest_of(reached.low) / q.zero_point;
-	const float least = 1e-12f, larger = above > below ? above : below, scale = larger > least ? larger : least;
+	const float least = 1e-12f, wider = above > below ? above : below, scale = wider > least ? wider : least;
 	const float inverse = 1 / scale;
 	uint8_t *codes = q.codes + row * q.columns;
 	each_vector(q.columns, [&](size_t c, size_t count) {

@@ -96,12 +96,13 @@ OrtStatus *attention_of_all(const node &given, OrtKernelContext *context, attent
 	return nullptr;
 }
 
-// Whether part is whole's last dimensions, so that its rows serve whole's in turn.
+// Whether part has whole's last dimensions, so that its rows serve whole's in turn; 1 before them is left out.
 bool repeats(const tensor &part, const tensor &whole) {
+	if (part.rank == 0 || part.rank > whole.rank) return false;
 	size_t rank = part.rank;
 	const size_t *dimensions = part.dimensions;
 	for (; rank > 1 && *dimensions == 1; rank--) dimensions++;
-	return rank && rank <= whole.rank && !memcmp(dimensions, whole.dimensions + whole.rank - rank, rank * sizeof *dimensions);
+	return !memcmp(dimensions, whole.dimensions + whole.rank - rank, rank * sizeof *dimensions);
 }
 
 OrtStatus *norm_of(const node &given, OrtKernelContext *context, tensor *values, struct norm *n) {

@@ -30,7 +30,7 @@ struct definition : OrtCustomOp {
 	const char *name;
 	operators::compute *run;
 	types inputs, outputs;
-	int attributes; // which of the below it has, joined by |
+	int attributes; // which of the above it has, joined by |
 	operators::prepare *prepare;
 
 	definition(const char *name, operators::compute *run, types inputs, types outputs, int attributes = 0, operators::prepare *prepare = nullptr)

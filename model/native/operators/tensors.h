@@ -43,7 +43,7 @@ struct tensor {
 struct shape_text {
 	char text[96];
 
-	explicit shape_text(const tensor &of) : text{} {
+	explicit shape_text(const tensor &of) : text{"one number"} {
 		for (size_t i = 0, at = 0; i < of.rank && at < sizeof text; i++)
 			at += snprintf(text + at, sizeof text - at, i ? " x %zu" : "%zu", of.dimensions[i]);
 	}

@@ -1,8 +1,8 @@
 // Vectors as wide as the processor's registers, and what kernels make of them. Compiled once for each level of the processor.
 #pragma once
 
-#include "kernels.h"
-
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 // As wide as the processor's registers: the compiler splits wider vectors through memory.
@@ -144,16 +144,4 @@ INLINE vector exponential(vector value) {
 	vector factor;
 	memcpy(&factor, &power, sizeof factor);
 	return p * factor;
-}
-
-INLINE float scale_of(const struct product *product, size_t row) { return product->scale[product->scales ? row : 0]; }
-
-INLINE vector entry(const struct product *product, size_t row, float scale, size_t column, size_t count) {
-	vector value = load_first(product->values + row * product->columns + column, count, 0);
-	return value * scale + load_first(product->bias + column, count, 0);
-}
-
-// The next head's part of a row: rows lie too far apart for the processor to see it coming.
-INLINE void fetch_next(const struct product &product, size_t row, size_t column) {
-	__builtin_prefetch(product.values + row * product.columns + column);
 }

@@ -132,12 +132,20 @@ def test_a_bundle_from_before_is_rewritten_with_joined_operators(monkeypatch, fr
 
 
 def test_a_rewritten_graph_that_scores_otherwise_is_not_written(monkeypatch, from_before):
-    before = (from_before / "model.onnx").read_bytes()
+    files = [from_before / name for name in ("model.onnx", "manifest.json")]
+    before = [file.read_bytes() for file in files]
     answers = iter([np.zeros((40, 3)), np.ones((40, 3))])
     monkeypatch.setattr(engine, "logits_of", lambda *_, **__: next(answers))
     with pytest.raises(SystemExit, match="gives other logits when its operators are joined: nothing is written"):
         run_rewrite(monkeypatch, from_before)
-    assert (from_before / "model.onnx").read_bytes() == before
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_a_graph_that_its_manifest_does_not_know_is_not_rewritten(monkeypatch, from_before):
+    with open(from_before / "model.onnx", "ab") as file:
+        file.write(b" ")
+    with pytest.raises(SystemExit, match="is not what the manifest beside it says"):
+        run_rewrite(monkeypatch, from_before)
 
 
 def test_a_folder_without_a_bundle_is_not_rewritten(monkeypatch, tmp_path):

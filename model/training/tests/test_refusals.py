@@ -43,7 +43,7 @@ def test_an_input_that_is_empty():
     refused("Gelu", PRODUCT | {"values": np.ones((2, 0, 8), np.float32)}, {"result": FLOAT}, "input 0 is empty")
 
 
-@pytest.mark.parametrize("shape", [(2, 2, 8), (2, 1, 8), (2, 8), (3, 2, 8), (3, 1)])
+@pytest.mark.parametrize("shape", [(2, 2, 8), (2, 1, 8), (2, 8), (3, 2, 8), (3, 1), (1, 2, 3, 8)])
 def test_a_residual_of_another_shape(shape):
     inputs = PRODUCT | {"residual": np.ones(shape, np.float32)} | NORM
     message = f"residual of {' x '.join(map(str, shape))} does not fit a product of 2 x 3 x 8"

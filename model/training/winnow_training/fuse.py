@@ -13,6 +13,7 @@ class Reading:
     def __init__(self, graph: onnx.GraphProto):
         self.maker = {output: node for node in graph.node for output in node.output}
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
+        self.results = {output.name for output in graph.output}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
         for node in graph.node:
             for name in node.input:
@@ -21,11 +22,13 @@ class Reading:
     def only_for(self, name: str, reader: onnx.NodeProto, kind: str) -> onnx.NodeProto | None:
         """The node of that kind that makes a tensor, if nobody else reads it."""
         node = self.maker.get(name)
-        return node if node is not None and node.op_type == kind and self.readers[name] == [reader] else None
+        if node is None or node.op_type != kind or name in self.results:
+            return None
+        return node if self.readers[name] == [reader] else None
 
 
 def fuse(model: onnx.ModelProto) -> None:
-    """Also gives the model the functions of all its operators."""
+    """Also gives the model the functions of its operators. Nodes that don't look as the builder writes them stay apart."""
     _norms(model.graph)
     _quantised(model.graph)
     del model.functions[:]
@@ -36,22 +39,33 @@ def _norms(graph: onnx.GraphProto) -> None:
     """The norm of rows that have a scale each and of what is added to them: AddNorm, without a bias."""
     read = Reading(graph)
     for node in list(graph.node):
-        if node.op_type != "LayerNormalization" or not (total := read.only_for(node.input[0], node, "Add")):
+        if not _is_norm(node, read) or not (total := read.only_for(node.input[0], node, "Add")):
             continue
         rows = read.only_for(total.input[0], total, "Mul")
         scales = read.maker.get(rows.input[1]) if rows else None
         table = read.constants.get(scales.input[0]) if scales and scales.op_type == "Gather" else None
-        if table is None or table.dims[-1] != 1:
+        if table is None or len(table.dims) != 2 or table.dims[-1] != 1:
             continue
         bias = f"{node.output[0]}.bias"
         width = read.constants[node.input[1]].dims[0]
         graph.initializer.append(numpy_helper.from_array(np.zeros(width, np.float32), bias))
-        epsilon = next(attribute.f for attribute in node.attribute if attribute.name == "epsilon")
         inputs = [*rows.input, bias, total.input[1], *node.input[1:]]
-        joined = helper.make_node("AddNorm", inputs, node.output, domain=DOMAIN, epsilon=epsilon)
+        joined = helper.make_node("AddNorm", inputs, node.output, domain=DOMAIN, epsilon=_attributes(node)["epsilon"])
         graph.node.insert(list(graph.node).index(node), joined)
         for old in (rows, total, node):
             graph.node.remove(old)
+
+
+def _is_norm(node: onnx.NodeProto, read: Reading) -> bool:
+    """Whether it is a LayerNormalization of rows, by constant weights and shifts and with nothing else to tell."""
+    if node.op_type != "LayerNormalization" or len(node.input) != 3 or len(node.output) != 1:
+        return False
+    told = _attributes(node)
+    return told.get("axis", -1) == -1 and "epsilon" in told and all(name in read.constants for name in node.input[1:])
+
+
+def _attributes(node: onnx.NodeProto) -> dict:
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def _quantised(graph: onnx.GraphProto) -> None:
@@ -61,9 +75,10 @@ def _quantised(graph: onnx.GraphProto) -> None:
         if node.domain != DOMAIN or node.op_type not in QUANTISED:
             continue
         (result,), kept = node.output, bool(QUANTISED[node.op_type])
-        readers = read.readers[result]
+        readers = read.readers.get(result, [])
         takers = [reader for reader in readers if reader.op_type == "QuantiseRows"]
-        if len(takers) != 1 or (len(readers) > 1 and not kept):
+        wanted = len(readers) > 1 or result in read.results
+        if len(takers) != 1 or (wanted and not kept):
             continue
         (taker,) = takers
         node.op_type = f"Quantised{node.op_type}"

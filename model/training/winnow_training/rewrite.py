@@ -1,11 +1,13 @@
 """Writes a bundle's graph anew with the operators that today's builder would join: the same weights, thresholds and figures.
 
-For a bundle whose checkpoint is gone. The graph must give the same logits to the last bit as before, its operators run as
-functions, over pairs of the test themes; otherwise nothing is written.
+For a bundle whose checkpoint is gone. Over pairs of the test themes the graph must give the same logits to the last bit as
+before, its operators run as functions; otherwise nothing is written. That the processor's own operators compute the same is
+what this package's tests hold.
 """
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,10 @@ from winnow_training.pairs import DATA, read_pairs, read_split, select
 
 def rewrite(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
-    model = onnx.load(str(bundle / "model.onnx"))
+    file = bundle / "model.onnx"
+    if file_entry(file) != manifest["files"]["model.onnx"]:
+        raise ValueError(f"{file} is not what the manifest beside it says: take the bundle from where it came")
+    model = onnx.load(str(file))
     tokenizer = engine.load_tokenizer(bundle / "tokenizer.json", manifest["max_tokens"])
     pairs = select(read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv"), "test")[:PARITY_PAIRS]
 
@@ -29,12 +34,20 @@ def rewrite(bundle: Path) -> None:
 
     before = logits()
     fuse(model)
+    onnx.checker.check_model(model)
     if not np.array_equal(before, logits()):
-        raise ValueError(f"{bundle}/model.onnx gives other logits when its operators are joined: nothing is written")
-    onnx.save(model, bundle / "model.onnx")
-    manifest["files"]["model.onnx"] = file_entry(bundle / "model.onnx")
-    (bundle / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        raise ValueError(f"{file} gives other logits when its operators are joined: nothing is written")
+    write(bundle, model, manifest)
     print(f"{bundle}: {len(pairs)} pairs give the same logits")
+
+
+def write(bundle: Path, model: onnx.ModelProto, manifest: dict) -> None:
+    """Each file is whole at any time; a bundle between the two is refused by its checksum."""
+    unfinished = bundle / "model.onnx.unfinished"
+    onnx.save(model, unfinished)
+    manifest["files"]["model.onnx"] = file_entry(unfinished)
+    os.replace(unfinished, bundle / "model.onnx")
+    (bundle / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def main() -> None:
