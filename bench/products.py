@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = "libwinnow_operators.so"
 ATTENTION = ("Attention", "QuantisedAttention", "FirstTokenAttention")
-# The functions of model/native/operators/kernels.cc that attention consists of.
-MULTIPLYING, OTHER = ("multiply_keys", "multiply_values"), ("attend", "load_head", "weigh", "quantise")
+# The functions of model/native/operators/kernels.cc that attention consists of; in fp32 without the last.
+MULTIPLYING, OTHER = ("multiply_keys", "multiply_values"), ("load_head", "weigh", "attend", "quantise")
 
 
 def parsed() -> tuple[argparse.Namespace, list[str]]:
@@ -51,6 +51,8 @@ def main() -> None:
     options, flags = parsed()
     if not shutil.which("perf"):
         raise SystemExit("error: perf is missing: install linux-tools (Debian: linux-perf)")
+    if not options.winnow.is_file():
+        raise SystemExit(f"error: {options.winnow} is missing: run make build, or name it with --winnow")
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "perf.data"
         record = ["perf", "record", "--quiet", "-F", "999", "-e", "cpu-clock", "-o", recording]
@@ -60,9 +62,12 @@ def main() -> None:
     if len(rows) != 1 or rows[0]["provider"] != "cpu":
         raise SystemExit("error: one row of the CPU is needed: give one value for each flag")
     samples = samples_of(report)
-    multiplying = sum(samples.get(name, 0) for name in MULTIPLYING)
-    if not multiplying:
-        raise SystemExit(f"error: perf has no sample of attention in {LIBRARY}: was it stripped?")
+    unseen = [name for name in MULTIPLYING + OTHER[:2] if name not in samples]
+    if unseen:
+        raise SystemExit(
+            f"error: perf has no sample of {', '.join(unseen)} in {LIBRARY}: was it stripped, or are they named anew?"
+        )
+    multiplying = sum(samples[name] for name in MULTIPLYING)
     inside = multiplying / (multiplying + sum(samples.get(name, 0) for name in OTHER))
     attention = sum(rows[0]["operators"].get(name, 0) for name in ATTENTION)
     weights = rows[0]["matrix_product_share"]

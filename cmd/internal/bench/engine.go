@@ -32,6 +32,7 @@ type EngineResult struct {
 	BatchTokens int    `json:"batch_tokens,omitempty"`
 	Pairs       int    `json:"pairs"` // offered; duplicates within a poll are scored once
 	Scoring
+	PairsPerSecond     float64            `json:"pairs_per_second"`     // scored and remembered
 	MatrixProductShare float64            `json:"matrix_product_share"` // of the time in which the graph runs
 	Operators          map[string]float64 `json:"operators,omitempty"`  // that time, by operator
 	Error              string             `json:"error,omitempty"`
@@ -92,6 +93,7 @@ func (r *running) measure(ctx context.Context, settings config.Config, workload 
 	}
 	result.Model, result.Provider, result.Workers = r.engine.Bundle.ID(), r.engine.Gate.Provider(), int(after.workers)
 	result.Scoring = scoringOf(before, after, seconds, settings.Gate.BatchTokens)
+	result.PairsPerSecond = float64(result.Scored+result.Cached) / seconds
 	return nil
 }
 

@@ -60,7 +60,6 @@ type Scoring struct {
 	Scored          int     `json:"scored"` // pairs that the model scored
 	Cached          int     `json:"cached"` // pairs whose score was remembered
 	Seconds         float64 `json:"seconds"`
-	PairsPerSecond  float64 `json:"pairs_per_second"` // scored and remembered, duplicates within a poll once; of the pipeline, those of its placements
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	PaddingWaste    float64 `json:"padding_waste"` // share of the computed tokens
 	BatchFill       float64 `json:"batch_fill"`    // of the budget, on average
@@ -74,7 +73,6 @@ func scoringOf(before, after reading, seconds float64, batchTokens int) Scoring 
 	padded, batches := after.paddedTokens-before.paddedTokens, after.batches-before.batches
 	result := Scoring{Scored: int(scored), Cached: int(cached), Seconds: seconds, ResidentBytes: int64(after.residentBytes)}
 	if seconds > 0 {
-		result.PairsPerSecond = (scored + cached) / seconds
 		result.TokensPerSecond = (after.tokens - before.tokens) / seconds
 		result.IdleShare = 1 - (after.busy-before.busy)/(after.workers*seconds)
 	}

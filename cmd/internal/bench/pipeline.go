@@ -58,7 +58,8 @@ type PipelineResult struct {
 	Placements  int    `json:"placements"`
 	Products    int    `json:"products"`
 	Scoring
-	OfEngine          float64  `json:"of_engine"` // pairs/s over the gate's without Kafka, the median of rounds by turns
+	PairsPerSecond    float64  `json:"pairs_per_second"` // of the placements, each once
+	OfEngine          float64  `json:"of_engine"`        // pairs/s over the gate's without Kafka, the median of rounds by turns
 	EnginePairsSecond float64  `json:"engine_pairs_per_second"`
 	TransactionTime   float64  `json:"transaction_seconds"` // mean
 	Age               Latency  `json:"age"`
@@ -207,12 +208,13 @@ func (p *pipeline) measure(ctx context.Context) (PipelineResult, error) {
 			return result, err
 		}
 		fmt.Fprintf(p.out, "round %d of %d: the gate alone %.0f pairs/s, from Kafka to committed verdicts %.0f (%s)\n",
-			i+1, p.options.Rounds, measured.engine, measured.scoring.PairsPerSecond, percent(measured.ratio()))
+			i+1, p.options.Rounds, measured.engine, measured.pipeline, percent(measured.ratio()))
 		rounds = append(rounds, measured)
 	}
 	median := medianOf(rounds)
 	result.Scoring, result.Age, result.Workers = median.scoring, median.age, median.workers
-	result.OfEngine, result.EnginePairsSecond, result.TransactionTime = median.ratio(), median.engine, median.transaction
+	result.PairsPerSecond, result.EnginePairsSecond, result.OfEngine = median.pipeline, median.engine, median.ratio()
+	result.TransactionTime = median.transaction
 	if p.options.Load > 0 {
 		rate := p.options.Load * result.PairsPerSecond / float64(p.options.Products)
 		latency, err := p.latency(ctx, rate)

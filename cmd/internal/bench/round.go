@@ -13,13 +13,14 @@ import (
 // round is the gate alone and then the pipeline, on placements of the same kind, one right after the other.
 type round struct {
 	engine      float64 // pairs/s without Kafka
+	pipeline    float64 // pairs/s of the placements: what is redelivered is scored again, and counts once
 	scoring     Scoring
 	age         Latency
 	workers     int
 	transaction float64 // mean seconds
 }
 
-func (r round) ratio() float64 { return r.scoring.PairsPerSecond / r.engine }
+func (r round) ratio() float64 { return r.pipeline / r.engine }
 
 // medianOf returns the round whose ratio is in the middle, of two the lower.
 func medianOf(rounds []round) round {
@@ -56,10 +57,9 @@ func (p *pipeline) round(ctx context.Context, placements int) (round, error) {
 	if err != nil {
 		return round{}, err
 	}
-	scoring := scoringOf(before, after, seconds, p.settings.Gate.BatchTokens)
-	scoring.PairsPerSecond = p.pairs(placements) / seconds // what is redelivered is scored again, and counts once
 	return round{
-		engine: alone, scoring: scoring, workers: int(after.workers),
+		engine: alone, pipeline: p.pairs(placements) / seconds,
+		scoring: scoringOf(before, after, seconds, p.settings.Gate.BatchTokens), workers: int(after.workers),
 		age:         Latency{Records: len(ages), P50: quantile(ages, 0.5).Seconds(), P99: quantile(ages, 0.99).Seconds()},
 		transaction: (after.finishTotal - before.finishTotal) / max(after.finishes-before.finishes, 1),
 	}, nil

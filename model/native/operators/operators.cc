@@ -70,17 +70,10 @@ OrtStatus *attention_of(const node &given, OrtKernelContext *context, const tens
 
 constexpr size_t PIECE = 4; // pairs that share what is loaded of the tables
 
-template <class Task> OrtStatus *each_piece_of(OrtKernelContext *context, size_t pairs, const Task &task) {
-	return each(context, (pairs + PIECE - 1) / PIECE, [&](size_t piece) {
-		const size_t first = piece * PIECE;
-		task(first, pairs - first < PIECE ? pairs - first : PIECE);
-	});
-}
-
 OrtStatus *attend_pairs(OrtKernelContext *context, size_t pairs, attention *a) {
 	const size_t shape[] = {pairs, a->rows, a->heads * a->size};
 	CHECK(output(context, 0, shape, 3, reinterpret_cast<void **>(&a->context)));
-	return each_piece_of(context, pairs, [&](size_t first, size_t count) { chosen.rows->attend(a, first, count); });
+	return each_piece(context, pairs, PIECE, [&](size_t first, size_t count) { chosen.rows->attend(a, first, count); });
 }
 
 // The attention of every token, of what input 0 to 5 are.
@@ -156,7 +149,7 @@ OrtStatus *operators::quantise_attention(const node &given, OrtKernelContext *co
 	const size_t hidden = a.heads * a.size, shape[] = {pairs, a.rows, hidden};
 	quantisation q;
 	CHECK(quantisation_of(context, given, shape, 3, &q));
-	return each_piece_of(context, pairs, [&](size_t first, size_t count) {
+	return each_piece(context, pairs, PIECE, [&](size_t first, size_t count) {
 		const size_t rows = count * a.rows, before = first * a.rows;
 		const std::unique_ptr<float[]> values(new float[rows * hidden]);
 		attention piece = a;

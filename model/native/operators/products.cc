@@ -48,14 +48,6 @@ OrtStatus *operands(const node &given, OrtKernelContext *context, tensor *values
 	return output(context, 0, shape, values->rank, reinterpret_cast<void **>(result));
 }
 
-// Pieces of at most so many rows.
-template <class Task> OrtStatus *each_piece(OrtKernelContext *context, size_t rows, size_t most, const Task &task) {
-	return each(context, (rows + most - 1) / most, [&](size_t piece) {
-		const size_t first = piece * most;
-		task(first, rows - first < most ? rows - first : most);
-	});
-}
-
 } // namespace
 
 OrtStatus *operators::lay_out_floats(const OrtKernelInfo *info, node *given) {

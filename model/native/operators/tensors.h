@@ -80,11 +80,17 @@ template <class Task> OrtStatus *each(OrtKernelContext *context, size_t count, c
 	    const_cast<Task *>(&task));
 }
 
-// Rows in one piece of work: enough that handing it to a thread costs little beside it.
-constexpr size_t ROWS = 16;
+// Pieces of at most so many.
+template <class Task> OrtStatus *each_piece(OrtKernelContext *context, size_t count, size_t most, const Task &task) {
+	return each(context, (count + most - 1) / most, [&](size_t piece) {
+		const size_t first = piece * most;
+		task(first, count - first < most ? count - first : most);
+	});
+}
 
 template <class Task> OrtStatus *each_row(OrtKernelContext *context, size_t rows, const Task &task) {
-	return each(context, (rows + ROWS - 1) / ROWS, [&](size_t piece) {
-		for (size_t row = piece * ROWS; row < rows && row < (piece + 1) * ROWS; row++) task(row);
+	constexpr size_t MOST = 16; // enough that handing a piece to a thread costs little beside it
+	return each_piece(context, rows, MOST, [&](size_t first, size_t count) {
+		for (size_t row = first; row < first + count; row++) task(row);
 	});
 }
