@@ -18,7 +18,7 @@ func writeBundle(t *testing.T, change func(*Manifest)) string {
 	manifest := Manifest{
 		Format: FormatVersion, Name: "test", Labels: []string{LabelRelevant, LabelWeak, LabelSevere}, MaxTokens: 32, Arithmetic: FP32,
 		SpecialTokens: SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: 3},
-		Calibration:   Calibration{Temperature: 1.5}, Thresholds: Thresholds{Severe: 0.6, Review: 0.1}, Files: map[string]File{},
+		Calibration:   Calibration{Temperature: 1.5}, Thresholds: Thresholds{Severe: Threshold{Value: 0.6}, Review: Threshold{Value: 0.1}, Weak: Threshold{Value: 0.8}}, Files: map[string]File{},
 	}
 	for _, name := range []string{GraphFile, TokenizerFile, CardFile} {
 		content := []byte("content of " + name)
@@ -82,10 +82,10 @@ func TestOpen_RefusesWhatTheManifestDoesNotVouchFor(t *testing.T) {
 		"a path that escapes":   {func(m *Manifest) { m.Files["../evil"] = File{} }, func(*testing.T, string) {}, `"../evil", which is not a plain file name`},
 		"an unlisted tokenizer": {func(m *Manifest) { delete(m.Files, TokenizerFile) }, func(*testing.T, string) {}, "files lacks tokenizer.json"},
 		"no special tokens":     {func(m *Manifest) { m.SpecialTokens = SpecialTokens{} }, func(*testing.T, string) {}, "four different ids"},
-		"a later format":        {func(m *Manifest) { m.Format = 2 }, func(*testing.T, string) {}, "format is 2"},
+		"a later format":        {func(m *Manifest) { m.Format = 3 }, func(*testing.T, string) {}, "format is 3"},
 		"foreign labels":        {func(m *Manifest) { m.Labels = []string{"yes", "no"} }, func(*testing.T, string) {}, "labels are"},
 		"no temperature":        {func(m *Manifest) { m.Calibration.Temperature = 0 }, func(*testing.T, string) {}, "temperature is 0"},
-		"crossed thresholds":    {func(m *Manifest) { m.Thresholds.Review = 0.7 }, func(*testing.T, string) {}, "review 0.7 and severe 0.6"},
+		"crossed thresholds":    {func(m *Manifest) { m.Thresholds.Review = Threshold{Value: 0.7} }, func(*testing.T, string) {}, "review 0.7 and severe 0.6"},
 		"too many tokens":       {func(m *Manifest) { m.MaxTokens = 4096 }, func(*testing.T, string) {}, "max_tokens is 4096"},
 		"a manifest of nonsense": {unchanged, func(t *testing.T, folder string) {
 			require.NoError(t, os.WriteFile(filepath.Join(folder, ManifestFile), []byte("{nonsense"), 0o600))

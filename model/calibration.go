@@ -24,7 +24,7 @@ func (p Probabilities) Valid() bool {
 // Logits are one pair's outputs of the graph, in the order of Manifest.Labels.
 type Logits [3]float32
 
-// Calibrate returns softmax(logits / temperature), by label; NaN for all where one logit is not finite, which softmax alone
+// Calibrate returns softmax(logits / temperature + biases), by label; NaN for all where one logit is not finite, which softmax alone
 // would let pass: minus infinity would become a probability of 0.
 func (m *Manifest) Calibrate(logits Logits) Probabilities {
 	for _, logit := range logits {
@@ -36,6 +36,9 @@ func (m *Manifest) Calibrate(logits Logits) Probabilities {
 	top := math.Inf(-1)
 	for i, logit := range logits {
 		weights[i] = float64(logit) / m.Calibration.Temperature
+		if len(m.Calibration.Biases) > 0 {
+			weights[i] += m.Calibration.Biases[i]
+		}
 		top = math.Max(top, weights[i])
 	}
 	sum := 0.0

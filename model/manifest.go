@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// FormatVersion is the version of the manifest format that this build reads.
-const FormatVersion = 1
+// FormatVersion is the version of the manifest format that bundles are built in today. Format 1 is still read.
+const FormatVersion = 2
 
 // The names of the files that every bundle holds.
 const (
@@ -54,23 +54,38 @@ type SpecialTokens struct {
 	UNK int64 `json:"unk"`
 }
 
-// Calibration turns logits into probabilities: softmax(logits / temperature).
+// Calibration turns logits into probabilities: softmax(logits / temperature + biases).
 type Calibration struct {
-	Temperature float64 `json:"temperature"`
-	Method      string  `json:"method"`
+	Temperature float64   `json:"temperature"`
+	Biases      []float64 `json:"biases,omitempty"` // one a label, in the order of Labels; none in format 1
+	Prior       *Prior    `json:"prior,omitempty"`  // the mix of labels that the probabilities are meant for; none in format 1
+	Method      string    `json:"method"`
 }
 
-// Thresholds are probabilities of severe. At Severe and above a product is a violation; from Review up to there it is
-// uncertain.
+// Prior holds the shares of the three labels among products of traffic.
+type Prior struct {
+	Relevant float64 `json:"relevant"`
+	Weak     float64 `json:"weak"`
+	Severe   float64 `json:"severe"`
+}
+
+// Thresholds turn a product's probabilities into what becomes of it.
 type Thresholds struct {
-	Severe            float64 `json:"severe"`
-	Review            float64 `json:"review"`
-	Method            string  `json:"method"`
-	Positives         int     `json:"positives"`           // severe pairs behind the choice
-	Pairs             int     `json:"pairs"`               // all pairs behind it
-	MissedSevereBound float64 `json:"missed_severe_bound"` // on the expected share of severe pairs below Review
-	Coverage          float64 `json:"coverage"`            // share of those pairs that needs no person
-	Risk              float64 `json:"risk"`                // share of wrong ones among the decisions without a person
+	Severe Threshold `json:"severe"` // of P(severe): from here on a product is a violation
+	Review Threshold `json:"review"` // of P(severe): from here up to Severe it is uncertain
+	Weak   Threshold `json:"weak"`   // of P(weak): from here on it is weak
+}
+
+// Threshold is a probability and why it is that one.
+type Threshold struct {
+	Value       float64    `json:"value"`
+	Method      string     `json:"method"`       // what is bounded, how, and what that assumes
+	Bound       float64    `json:"bound"`        // what it was fitted to keep
+	Reached     float64    `json:"reached"`      // the same figure on the pairs that it was fitted on
+	Interval    [2]float64 `json:"interval"`     // 95 % interval of Reached
+	SevereShare float64    `json:"severe_share"` // of products in traffic, where the bound depends on it; else 0
+	Positives   int        `json:"positives"`    // pairs of the label that it is about
+	Pairs       int        `json:"pairs"`        // all pairs behind it
 }
 
 // Parity says how far the graph in fp32 is from the checkpoint that it was built from.
@@ -102,13 +117,32 @@ type Training struct {
 
 // Metrics are the figures reached on pairs whose themes were never trained on.
 type Metrics struct {
+	PairMetrics
+	Families   map[string]PairMetrics `json:"families,omitempty"`   // by kind of theme
+	Placements []PlacementMetrics     `json:"placements,omitempty"` // by size, without rules
+}
+
+// PairMetrics are figures of pairs, each decided alone.
+type PairMetrics struct {
 	Pairs                    int     `json:"pairs"`
+	Severe                   int     `json:"severe,omitempty"` // pairs labelled so; none in format 1
 	SevereAUC                float64 `json:"severe_auc"`
 	SevereAveragePrecision   float64 `json:"severe_average_precision"`
 	MacroF1                  float64 `json:"macro_f1"`
-	FalseApprovalRate        float64 `json:"false_approval_rate"`
-	ReviewRate               float64 `json:"review_rate"`
+	FalseApprovalRate        float64 `json:"false_approval_rate"` // severe pairs below Thresholds.Review
+	ReviewRate               float64 `json:"review_rate"`         // pairs from Thresholds.Review up to Thresholds.Severe
 	ExpectedCalibrationError float64 `json:"expected_calibration_error"`
+}
+
+// PlacementMetrics are figures of placements with the shares of traffic, under the default policy.
+type PlacementMetrics struct {
+	Products      int     `json:"products"` // of each placement
+	Placements    int     `json:"placements"`
+	CleanApproved float64 `json:"clean_approved"` // of placements without a severe product
+	CleanKilled   float64 `json:"clean_killed"`
+	CleanHeld     float64 `json:"clean_held"`
+	SevereShown   float64 `json:"severe_shown"`  // of severe products
+	RelevantKept  float64 `json:"relevant_kept"` // of relevant products in approved placements
 }
 
 // File is the size and the SHA-256, in hexadecimal, of one file of a bundle.
@@ -118,13 +152,29 @@ type File struct {
 }
 
 func parseManifest(data []byte) (Manifest, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
+	var version struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return Manifest{}, err
+	}
 	var manifest Manifest
-	if err := decoder.Decode(&manifest); err != nil {
+	var err error
+	if version.Format == 1 {
+		manifest, err = parseFormat1(data)
+	} else {
+		err = decodeStrictly(data, &manifest)
+	}
+	if err != nil {
 		return Manifest{}, err
 	}
 	return manifest, manifest.validate()
+}
+
+func decodeStrictly(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }
 
 func (m *Manifest) validate() error {
@@ -134,14 +184,20 @@ func (m *Manifest) validate() error {
 			problems = append(problems, fmt.Errorf(format, values...))
 		}
 	}
-	check(m.Format == FormatVersion, "format is %d, this build reads %d", m.Format, FormatVersion)
+	check(m.Format == 1 || m.Format == FormatVersion, "format is %d, this build reads 1 to %d", m.Format, FormatVersion)
 	check(m.Name != "" && !strings.ContainsAny(m.Name, "@ \t\n"), "name %q is empty or holds an @ or white space", m.Name)
 	sorted := slices.Sorted(slices.Values(m.Labels))
 	check(slices.Equal(sorted, []string{LabelRelevant, LabelSevere, LabelWeak}), "labels are %q, must be %s, %s and %s in any order", m.Labels, LabelRelevant, LabelWeak, LabelSevere)
 	check(m.MaxTokens >= minTokens && m.MaxTokens <= maxTokens, "max_tokens is %d, must be %d to %d", m.MaxTokens, minTokens, maxTokens)
 	check(m.Arithmetic == FP32 && m.Quantisation == nil || m.Arithmetic == INT8 && m.Quantisation != nil, "arithmetic is %q, must be %s without quantisation or %s with it", m.Arithmetic, FP32, INT8)
 	check(m.Calibration.Temperature > 0 && !math.IsInf(m.Calibration.Temperature, 0), "calibration.temperature is %v, must be above 0 and finite", m.Calibration.Temperature)
-	check(m.Thresholds.Review > 0 && m.Thresholds.Review <= m.Thresholds.Severe && m.Thresholds.Severe <= 1, "thresholds are review %v and severe %v, must be 0 < review <= severe <= 1", m.Thresholds.Review, m.Thresholds.Severe)
+	check(len(m.Calibration.Biases) == 0 || len(m.Calibration.Biases) == len(m.Labels), "calibration.biases holds %d numbers, must be one a label", len(m.Calibration.Biases))
+	for _, bias := range m.Calibration.Biases {
+		check(!math.IsNaN(bias) && !math.IsInf(bias, 0), "calibration.biases holds %v, must be finite", bias)
+	}
+	t := m.Thresholds
+	check(t.Review.Value > 0 && t.Review.Value <= t.Severe.Value && t.Severe.Value <= 1, "thresholds are review %v and severe %v, must be 0 < review <= severe <= 1", t.Review.Value, t.Severe.Value)
+	check(t.Weak.Value > 0 && t.Weak.Value <= 1, "thresholds.weak is %v, must be above 0 and at most 1", t.Weak.Value)
 	special := m.SpecialTokens
 	distinct := map[int64]bool{special.CLS: true, special.SEP: true, special.PAD: true, special.UNK: true}
 	check(len(distinct) == 4 && min(special.CLS, special.SEP, special.PAD, special.UNK) >= 0, "special_tokens are %+v, must be four different ids", special)

@@ -78,8 +78,9 @@ func printBundle(out io.Writer, bundle *model.Bundle) {
 labels                   %v, at most %d tokens a pair
 arithmetic               %s
 temperature              %.3f (%s)
-thresholds               severe %.4f, review %.4f, by %d pairs of which %d are severe
-                         %s
+severe from              %s
+uncertain from           %s
+weak from                %s
 trained on               %d pairs: %s (%s)
 started from             %s (%s)
 
@@ -92,7 +93,7 @@ pairs sent to review     %.1f %%
 calibration error        %.3f
 
 `, bundle.ID(), manifest.Labels, manifest.MaxTokens, arithmetic(manifest), manifest.Calibration.Temperature, manifest.Calibration.Method,
-		manifest.Thresholds.Severe, manifest.Thresholds.Review, manifest.Thresholds.Pairs, manifest.Thresholds.Positives, manifest.Thresholds.Method,
+		threshold(manifest.Thresholds.Severe), threshold(manifest.Thresholds.Review), threshold(manifest.Thresholds.Weak),
 		manifest.Training.Pairs, manifest.Training.Data, manifest.Training.DataLicence, manifest.Training.Base, manifest.Training.BaseLicence,
 		manifest.Metrics.Pairs, manifest.Metrics.SevereAUC, manifest.Metrics.SevereAveragePrecision, manifest.Metrics.MacroF1,
 		100*manifest.Metrics.FalseApprovalRate, 100*manifest.Metrics.ReviewRate, manifest.Metrics.ExpectedCalibrationError)
@@ -100,6 +101,10 @@ calibration error        %.3f
 		file := manifest.Files[name]
 		fmt.Fprintf(out, "%-24s %9d bytes  sha256 %s\n", name, file.Bytes, file.SHA256)
 	}
+}
+
+func threshold(t model.Threshold) string {
+	return fmt.Sprintf("%.4f, by %d pairs, %d of them of its label (%s)", t.Value, t.Pairs, t.Positives, t.Method)
 }
 
 // arithmetic says how the graph computes, and how far that is from its checkpoint.

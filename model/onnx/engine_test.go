@@ -34,7 +34,7 @@ func tiny(t *testing.T) *model.Bundle {
 	require.NoError(t, err)
 	return &model.Bundle{Graph: graph, Digest: "tiny", Manifest: model.Manifest{
 		Labels: []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}, MaxTokens: 48, Arithmetic: model.FP32,
-		Calibration: model.Calibration{Temperature: 1}, Thresholds: model.Thresholds{Severe: 0.5, Review: 0.2},
+		Calibration: model.Calibration{Temperature: 1}, Thresholds: model.Thresholds{Severe: model.Threshold{Value: 0.5}, Review: model.Threshold{Value: 0.2}, Weak: model.Threshold{Value: 0.5}},
 		SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: 3},
 	}}
 }

@@ -124,7 +124,7 @@ func medianThresholds(t *testing.T, bundle *model.Bundle, config Config) model.T
 	}
 	slices.Sort(severe)
 	middle := len(severe) / 2
-	return model.Thresholds{Severe: (severe[middle-1] + severe[middle]) / 2, Review: severe[middle/2]}
+	return model.Thresholds{Severe: model.Threshold{Value: (severe[middle-1] + severe[middle]) / 2}, Review: model.Threshold{Value: severe[middle/2]}}
 }
 
 // negate turns the signs of an initializer's numbers, which stand right behind its name.

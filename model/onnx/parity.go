@@ -50,9 +50,9 @@ func decide(manifest *model.Manifest, logits model.Logits) int {
 	switch p := manifest.Calibrate(logits); {
 	case !p.Valid():
 		return review
-	case p.Severe >= manifest.Thresholds.Severe:
+	case p.Severe >= manifest.Thresholds.Severe.Value:
 		return severe
-	case p.Severe >= manifest.Thresholds.Review:
+	case p.Severe >= manifest.Thresholds.Review.Value:
 		return review
 	default:
 		return approved

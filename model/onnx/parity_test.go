@@ -13,7 +13,7 @@ import (
 func plain() *model.Manifest {
 	return &model.Manifest{
 		Labels: []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}, MaxTokens: 48,
-		Calibration: model.Calibration{Temperature: 1}, Thresholds: model.Thresholds{Severe: 0.5, Review: 0.2},
+		Calibration: model.Calibration{Temperature: 1}, Thresholds: model.Thresholds{Severe: model.Threshold{Value: 0.5}, Review: model.Threshold{Value: 0.2}, Weak: model.Threshold{Value: 0.5}},
 		SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: 3},
 	}
 }

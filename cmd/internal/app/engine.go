@@ -36,6 +36,9 @@ func OpenEngine(ctx context.Context, settings config.Config, logger *zap.Logger,
 	if err != nil {
 		return nil, &config.InvalidError{Err: err}
 	}
+	if lacks := bundle.Manifest.Lacks(); lacks != "" {
+		logger.Warn(lacks)
+	}
 	engine := &Engine{Bundle: bundle}
 	if err := engine.open(ctx, settings, logger, registerer); err != nil {
 		return nil, errors.Join(err, engine.Close())
@@ -120,10 +123,10 @@ func policyOf(settings config.Policy, bundle *model.Bundle) judge.Policy {
 		SevereThreshold: settings.SevereThreshold, ReviewThreshold: settings.ReviewThreshold,
 	}
 	if policy.SevereThreshold == 0 {
-		policy.SevereThreshold = bundle.Manifest.Thresholds.Severe
+		policy.SevereThreshold = bundle.Manifest.Thresholds.Severe.Value
 	}
 	if policy.ReviewThreshold == 0 {
-		policy.ReviewThreshold = bundle.Manifest.Thresholds.Review
+		policy.ReviewThreshold = bundle.Manifest.Thresholds.Review.Value
 	}
 	return policy
 }
