@@ -1,4 +1,7 @@
-"""Fine-tunes a DeBERTa sequence classifier on judged pairs and keeps the epoch with the best severe average precision."""
+"""Fine-tunes a sequence classifier on judged and taught pairs and keeps the epoch that ranks severe pairs best on validation.
+
+On whatever is there: a GPU in bfloat16 if torch finds one, else the processor.
+"""
 
 import argparse
 import json
@@ -10,32 +13,41 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
 
-from winnow_training.metrics import SEVERE, report
-from winnow_training.pairs import DATA, LABELS, Pair, TaughtPair, read_pairs, read_split, read_taught, select
+from winnow_training.examples import Examples
+from winnow_training.metrics import by_source
+from winnow_training.pairs import DATA, LABELS, SOURCES, Pair, read_judged, read_pairs, read_split, read_taught, read_unjudged
+from winnow_training.pairs import select
+from winnow_training.text import folded
 
 MAX_TOKENS = 128
-# bfloat16 products where the processor has them: twice the speed, and no loss of accuracy that the figures show.
-FAST_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-# What the data card says of judged_pairs.csv, in a line.
-JUDGED = "USDA FoodData Central product titles, judged by a language model under a written rubric, without a human check"
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+# bfloat16 products where the device has them: twice the speed, and no loss of accuracy that the figures show.
+FAST_BFLOAT16 = DEVICE.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+# What the data card says of the pairs, in a line.
+JUDGED = (
+    "USDA FoodData Central titles and catalogue-like ones, judged by language models under a written rubric, without a human "
+    "check"
+)
 # Parameters that the sentence encoder did not bring; they start from nothing and learn faster.
 NEW_PARTS = ("classifier", "pooler", "pos_key_proj", "pos_query_proj", "rel_embeddings", "encoder.LayerNorm")
 
 
-def encode(tokenizer, pairs: list[Pair]) -> list[list[int]]:
-    return tokenizer([pair.theme for pair in pairs], [pair.title for pair in pairs], truncation=True, max_length=MAX_TOKENS)[
-        "input_ids"
-    ]
+def encode(tokenizer, pairs: list) -> list[list[int]]:
+    if not pairs:
+        return []
+    return tokenizer(
+        [fold(pair.theme) for pair in pairs], [fold(pair.title) for pair in pairs], truncation=True, max_length=MAX_TOKENS
+    )["input_ids"]
 
 
 def padded(rows: list[list[int]], pad: int) -> dict[str, torch.Tensor]:
     length = max(map(len, rows))
-    ids = torch.full((len(rows), length), pad)
-    mask = torch.zeros((len(rows), length), dtype=torch.long)
+    ids = np.full((len(rows), length), pad)
     for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row)
-        mask[index, : len(row)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+        ids[index, : len(row)] = row
+    tokens = torch.from_numpy(ids).to(DEVICE)
+    lengths = torch.tensor([len(row) for row in rows], device=DEVICE)
+    return {"input_ids": tokens, "attention_mask": (torch.arange(length, device=DEVICE) < lengths[:, None]).long()}
 
 
 def training_batches(chosen: list[int], rows: list[list[int]], size: int, generator: random.Random) -> list[list[int]]:
@@ -65,14 +77,14 @@ def narrow_relative_positions(model, longest: int) -> None:
 
 
 @torch.no_grad()
-def logits_of(model, rows: list[list[int]], pad: int, size: int = 64) -> np.ndarray:
-    model.eval()
+def logits_of(model, rows: list[list[int]], pad: int, size: int = 64 if DEVICE.type == "cpu" else 1024) -> np.ndarray:
+    model.to(DEVICE).eval()
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
     logits = np.zeros((len(rows), len(LABELS)), np.float32)
     for start in range(0, len(order), size):
         batch = order[start : start + size]
-        with torch.autocast("cpu", torch.bfloat16, enabled=FAST_BFLOAT16):
-            logits[batch] = model(**padded([rows[index] for index in batch], pad)).logits.float().numpy()
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=FAST_BFLOAT16):
+            logits[batch] = model(**padded([rows[index] for index in batch], pad)).logits.float().cpu().numpy()
     return logits
 
 
@@ -86,42 +98,34 @@ def optimizer_of(model, options: argparse.Namespace) -> torch.optim.Optimizer:
     )
 
 
-class Examples:
-    """What an epoch trains on: every judged pair, and a fresh share of the pairs that are seen once over all epochs."""
+def loss_of(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy against a judge's label or a teacher's probabilities, weighted.
 
-    def __init__(self, tokenizer, judged: list[Pair], once: list[TaughtPair], options: argparse.Namespace):
-        self.rows = encode(tokenizer, [*judged, *once])
-        self.targets = torch.tensor([one_hot(pair.label) for pair in judged] + [pair.probabilities for pair in once])
-        self.judged, self.per_epoch = len(judged), len(once) // options.epochs
-        self.order = list(range(self.judged, len(self.rows)))
-        random.Random(options.seed).shuffle(self.order)
-
-    def batches(self, epoch: int, size: int, generator: random.Random) -> list[list[int]]:
-        fresh = self.order[(epoch - 1) * self.per_epoch : epoch * self.per_epoch]
-        return training_batches([*range(self.judged), *fresh], self.rows, size, generator)
+    A target that sums to more than one says which labels are possible, and nothing of which: harmless is (1, 1, 0).
+    """
+    logs = logits.float().log_softmax(dim=1)
+    possible = targets.sum(dim=1) > 1.5
+    open_loss = -(logs + targets.clamp_min(1e-9).log()).logsumexp(dim=1)
+    exact_loss = -(targets * logs).sum(dim=1)
+    return (weights * torch.where(possible, open_loss, exact_loss)).mean()
 
 
-def one_hot(label: int) -> tuple[float, ...]:
-    return tuple(float(index == label) for index in range(len(LABELS)))
-
-
-def train(model, tokenizer, examples: Examples, validation: list[Pair], options: argparse.Namespace) -> None:
+def train(model, tokenizer, examples: Examples, validation: dict[str, list[Pair]], options: argparse.Namespace) -> list[dict]:
     generator = random.Random(options.seed)
-    validation_rows, validation_labels = encode(tokenizer, validation), np.array([pair.label for pair in validation])
-    narrow_relative_positions(model, max(map(len, [*examples.rows, *validation_rows])))
-    weights = torch.ones(len(LABELS))
-    weights[SEVERE] = options.severe_weight
+    held = {source: encode(tokenizer, pairs) for source, pairs in validation.items()}
+    longest = max(len(row) for rows in (examples.rows, *held.values()) for row in rows)
+    narrow_relative_positions(model, longest)
     optimizer = optimizer_of(model, options)
-    steps = -(-(examples.judged + examples.per_epoch) // options.batch_size) * options.epochs
+    targets, weights = examples.targets.to(DEVICE), examples.weights.to(DEVICE)
+    steps = -(-examples.per_epoch // options.batch_size) * options.epochs
     schedule = get_linear_schedule_with_warmup(optimizer, int(steps * 0.1), steps)
     best, history, started, done = -1.0, [], time.monotonic(), 0
     for epoch in range(1, options.epochs + 1):
         model.train()
-        for batch in examples.batches(epoch, options.batch_size, generator):
-            with torch.autocast("cpu", torch.bfloat16, enabled=FAST_BFLOAT16):
+        for batch in training_batches(examples.of_epoch(epoch), examples.rows, options.batch_size, generator):
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=FAST_BFLOAT16):
                 logits = model(**padded([examples.rows[index] for index in batch], tokenizer.pad_token_id)).logits
-            # Cross-entropy against a judge's label or a teacher's probabilities, severe weighted.
-            loss = -(examples.targets[batch] * weights * logits.float().log_softmax(dim=1)).sum(dim=1).mean()
+            loss = loss_of(logits, targets[batch], weights[batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -130,21 +134,24 @@ def train(model, tokenizer, examples: Examples, validation: list[Pair], options:
             done += 1
             if done % 50 == 0:
                 print(f"step {done}/{steps} loss {loss.item():.3f} {time.monotonic() - started:.0f}s", flush=True)
-        figures = report(logits_of(model, validation_rows, tokenizer.pad_token_id), validation_labels)
+        figures = by_source(
+            {source: logits_of(model, rows, tokenizer.pad_token_id) for source, rows in held.items()}, validation
+        )
         history.append({"epoch": epoch, **figures})
         print(f"epoch {epoch} validation {figures}", flush=True)
-        if figures["severe_average_precision"] > best:
-            best = figures["severe_average_precision"]
+        score = float(np.mean([of["severe_average_precision"] for of in figures.values()]))
+        if score > best:
+            best = score
             model.save_pretrained(options.out)
             tokenizer.save_pretrained(options.out)
-    note(options, history)
+    return history
 
 
 def note(options: argparse.Namespace, history: list[dict]) -> None:
     """Writes training.json beside the checkpoint: where the weights come from, and how they were made."""
     start = options.start / "training.json"
     origin = json.loads(start.read_text()) if start.exists() else {}
-    if options.pairs == DATA / "judged_pairs.csv":
+    if options.pairs is None:
         origin |= {"data": JUDGED, "data_licence": "CC0-1.0"}
     else:
         origin |= {"data": options.pairs.name}
@@ -158,39 +165,51 @@ def note(options: argparse.Namespace, history: list[dict]) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def options_of() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", type=Path, required=True, help="checkpoint to start from")
     parser.add_argument("--out", type=Path, required=True, help="folder for the best epoch's checkpoint")
-    parser.add_argument("--pairs", type=Path, default=DATA / "judged_pairs.csv")
+    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=list(SOURCES), help="judged pairs of data/")
+    parser.add_argument("--pairs", type=Path, help="a file of your own judged pairs instead of those of data/")
     parser.add_argument("--split", type=Path, default=DATA / "split.csv")
     parser.add_argument("--augmented", type=Path, help="file of augment: synthetic judged pairs, each seen once")
+    parser.add_argument("--unjudged", type=Path, help="file of unjudged: pairs that the letters judge, each seen once")
     parser.add_argument("--taught", type=Path, help="file of teach: pairs with a teacher's probabilities, each seen once")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=8e-5)
-    parser.add_argument("--new-parts-learning-rate", type=float, default=5e-4)
+    parser.add_argument("--new-parts-learning-rate", type=float, default=5e-4, help="of what the encoder did not bring")
     parser.add_argument("--severe-weight", type=float, default=1.5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--sample", type=int, help="judged pairs of each source, for a trial of the recipe")
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = options_of()
     torch.manual_seed(options.seed)
-    try:
-        finetune(options)
-    except ValueError as error:  # a file that is wrong: the message names it and the line
-        raise SystemExit(f"error: {error}") from error
-
-
-def finetune(options: argparse.Namespace) -> None:
-    pairs, split = read_pairs(options.pairs), read_split(options.split)
+    torch.set_num_threads(options.threads)
     tokenizer = AutoTokenizer.from_pretrained(options.start)
-    model = AutoModelForSequenceClassification.from_pretrained(options.start)
-    once = read_taught(options.taught) if options.taught else []
-    if options.augmented:
-        once += [TaughtPair(pair.theme, pair.title, one_hot(pair.label)) for pair in read_pairs(options.augmented)]
-    examples = Examples(tokenizer, select(pairs, split, "train"), once, options)
-    train(model, tokenizer, examples, select(pairs, split, "validation"), options)
+    model = AutoModelForSequenceClassification.from_pretrained(options.start).to(DEVICE)
+    split = read_split(options.split)
+    judged = {"own": read_pairs(options.pairs)} if options.pairs else read_judged(SOURCES)
+    sources = options.sources if not options.pairs else ["own"]
+    training = [pair for source in sources for pair in few(select(judged[source], split, "train"), options)]
+    validation = {source: few(select(pairs, split, "validation"), options) for source, pairs in judged.items()}
+    validation = {source: pairs for source, pairs in validation.items() if pairs}
+    augmented = read_pairs(options.augmented) if options.augmented else []
+    ruled = [pair for pair in read_unjudged(options.unjudged) if pair.broken is not None] if options.unjudged else []
+    taught = read_taught(options.taught) if options.taught else []
+    examples = Examples(
+        encode(tokenizer, [*training, *augmented, *ruled, *taught]), training, augmented, ruled, taught, options
+    )
+    print(f"{len(training)} judged, {len(augmented)} augmented, {len(ruled)} ruled, {len(taught)} taught pairs on {DEVICE}")
+    note(options, train(model, tokenizer, examples, validation, options))
+
+
+def few(pairs: list[Pair], options: argparse.Namespace) -> list[Pair]:
+    return random.Random(0).sample(pairs, min(options.sample or len(pairs), len(pairs)))
 
 
 if __name__ == "__main__":

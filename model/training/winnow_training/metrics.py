@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from winnow_training.pairs import LABELS
+from winnow_training.pairs import LABELS, Pair
 
 SEVERE = LABELS.index("severe")
 
@@ -31,3 +31,9 @@ def report(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "macro_f1": float(f1_score(labels, probabilities.argmax(axis=1), average="macro")),
         "expected_calibration_error": float(error),
     }
+
+
+def by_source(logits: dict[str, np.ndarray], pairs: dict[str, list[Pair]]) -> dict[str, dict[str, float]]:
+    """source -> the figures of its pairs; a source without a severe pair is left out."""
+    labels = {source: np.array([pair.label for pair in pairs[source]]) for source in logits}
+    return {source: report(logits[source], labels[source]) for source in logits if (labels[source] == SEVERE).any()}

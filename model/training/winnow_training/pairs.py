@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,10 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 # Of 100 themes. Validation chooses the epoch and fits temperature and thresholds; test is only reported.
 VALIDATION_SHARE = 10
 TEST_SHARE = 10
+# Of the themes of one family of data/realistic, for each of the two: families are small.
+FAMILY_SHARE = 0.15
+
+SOURCES = ("usda", "realistic", "written")
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,15 @@ class Pair:
     theme: str
     title: str
     label: int
+    family: str = ""  # the kind of theme: the name of the file that the pair comes from
+    set: str = ""  # sibling themes of a family that share it are never in two parts
 
 
 @dataclass(frozen=True)
 class UnjudgedPair:
     theme: str
     title: str
+    broken: bool | None = None  # whether what the title holds breaks what the theme asks for; None: nobody knows
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,38 @@ def read_pairs(path: Path) -> list[Pair]:
     for line, row in _rows(path, "theme", "title", "label"):
         if row["label"] not in LABELS:
             raise ValueError(f"{path}:{line}: label {row['label']!r} is not one of {', '.join(LABELS)}")
-        pairs.append(Pair(row["theme"], row["title"], LABELS.index(row["label"])))
+        pairs.append(Pair(row["theme"], row["title"], LABELS.index(row["label"]), path.stem, row.get("set") or ""))
     if not pairs:
         raise ValueError(f"{path}: no pairs")
     return pairs
 
 
+def judged_files() -> list[Path]:
+    """Every file of judged pairs, in the order of their sources."""
+    return [DATA / "judged_pairs.csv", *sorted(DATA.glob("realistic/*.csv")), *sorted(DATA.glob("written/*.csv"))]
+
+
+def source_of(path: Path) -> str:
+    """usda, realistic or written: where a file of judged pairs comes from."""
+    return "usda" if path.parent == DATA else path.parent.name
+
+
+def read_judged(sources: Iterable[str] = SOURCES) -> dict[str, list[Pair]]:
+    """source -> the judged pairs of its files."""
+    return {
+        source: [pair for file in judged_files() if source_of(file) == source for pair in read_pairs(file)]
+        for source in sources
+    }
+
+
+BROKEN = {"yes": True, "no": False, "": None}
+
+
 def read_unjudged(path: Path) -> list[UnjudgedPair]:
     """Reads a file of `python -m winnow_training.unjudged`."""
-    return [UnjudgedPair(row["theme"], row["title"]) for _, row in _rows(path, "theme", "title")]
+    return [
+        UnjudgedPair(row["theme"], row["title"], BROKEN[row["broken"]]) for _, row in _rows(path, "theme", "title", "broken")
+    ]
 
 
 def read_taught(path: Path) -> list[TaughtPair]:
@@ -75,14 +105,33 @@ def read_products() -> list[dict[str, str]]:
     return [row for _, row in _rows(DATA / "usda_products.csv", "title", "brand", "ingredients")]
 
 
+def theme_hash(theme: str) -> int:
+    return int.from_bytes(hashlib.sha256(theme.lower().encode()).digest()[:4], "big")
+
+
 def part_of(theme: str) -> str:
     """The part a theme belongs to. A hash of its text, so that a theme added later moves no other."""
-    bucket = int.from_bytes(hashlib.sha256(theme.lower().encode()).digest()[:4], "big") % 100
+    bucket = theme_hash(theme) % 100
     if bucket < TEST_SHARE:
         return "test"
     if bucket < TEST_SHARE + VALIDATION_SHARE:
         return "validation"
     return "train"
+
+
+def parts_of_family(pairs: list[Pair]) -> dict[str, str]:
+    """theme -> part for one family, whose shares are kept exactly: themes in the order of their hashes, sets whole."""
+    groups: dict[str, set[str]] = {}
+    for pair in pairs:
+        groups.setdefault(f"set {pair.set}" if pair.set else pair.theme, set()).add(pair.theme)
+    ordered = sorted(groups.values(), key=lambda themes: theme_hash(min(themes)))
+    count, parts, placed = sum(map(len, ordered)), {}, 0
+    for themes in ordered:
+        share = placed / count
+        part = "test" if share < FAMILY_SHARE else "validation" if share < 2 * FAMILY_SHARE else "train"
+        parts |= dict.fromkeys(themes, part)
+        placed += len(themes)
+    return parts
 
 
 def read_split(path: Path) -> dict[str, str]:

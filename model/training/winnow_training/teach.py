@@ -1,7 +1,9 @@
 """Labels unjudged pairs with a teacher's probabilities, for `finetune --taught`.
 
-The teacher is one fine-tuned classifier, or several whose probabilities are averaged, and the food facts: where those show
-that a title breaks its theme's constraint, their own probability joins as one more opinion of equal weight.
+The teacher is one fine-tuned classifier, or several whose probabilities are averaged, and two opinions beside them. Where the
+food facts show that a title breaks its theme's constraint, their own probability joins as one more opinion of equal weight.
+Where the letters of data/knowledge.txt judge the pair, their word counts as much as all classifiers: a broken pair gains
+severe, a kept one loses it, and relevant and weak share the rest as the classifiers would.
 """
 
 import argparse
@@ -14,14 +16,27 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from winnow_training.finetune import encode, logits_of
 from winnow_training.foods import FoodFacts
-from winnow_training.metrics import softmax
+from winnow_training.metrics import SEVERE, softmax
 from winnow_training.pairs import DATA, LABELS, UnjudgedPair, read_pairs, read_split, read_unjudged, select
+
+TRUST = 0.97  # share of the letters' words that are right, as a reading of a sample found
 
 
 def opinion_of_facts(facts: FoodFacts, parts: list) -> np.ndarray:
     """Label shares among training pairs that the facts call broken: what their word is worth."""
     labels = [pair.label for pair in parts if breaks(facts, pair)]
     return np.bincount(labels, minlength=len(LABELS)) / len(labels)
+
+
+def with_letters(probabilities: np.ndarray, broken: list[bool | None]) -> np.ndarray:
+    """probabilities where the letters are silent; elsewhere their mean with what the letters say."""
+    says = np.array([np.nan if answer is None else TRUST if answer else 1 - TRUST for answer in broken])
+    severe = probabilities[:, SEVERE]
+    moved = np.where(np.isnan(says), severe, (severe + says) / 2)
+    rest = (1 - moved) / np.maximum(1 - severe, 1e-6)
+    result = probabilities * rest[:, None]
+    result[:, SEVERE] = moved
+    return result / result.sum(axis=1, keepdims=True)
 
 
 def breaks(facts: FoodFacts, pair) -> bool:
@@ -40,17 +55,17 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, nargs="+", help="checkpoints of finetune")
     parser.add_argument("--unjudged", type=Path, required=True, help="file of unjudged")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pairs", type=Path, default=DATA / "judged_pairs.csv")
-    parser.add_argument("--split", type=Path, default=DATA / "split.csv")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     facts = FoodFacts()
     pairs = read_unjudged(options.unjudged)
-    fact = opinion_of_facts(facts, select(read_pairs(options.pairs), read_split(options.split), "train"))
+    usda = read_pairs(DATA / "judged_pairs.csv")
+    fact = opinion_of_facts(facts, select(usda, read_split(DATA / "split.csv"), "train"))
     probabilities = np.mean([probabilities_of(teacher, pairs) for teacher in options.teacher], axis=0)
-    broken = np.array([breaks(facts, pair) for pair in pairs])
+    broken = np.array([pair.broken is None and breaks(facts, pair) for pair in pairs])
     probabilities[broken] = (probabilities[broken] * len(options.teacher) + fact) / (len(options.teacher) + 1)
+    probabilities = with_letters(probabilities, [pair.broken for pair in pairs])
     with open(options.out, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["theme", "title", *LABELS])

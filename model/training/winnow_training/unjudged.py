@@ -1,7 +1,9 @@
-"""Writes pairs that nobody judged, for a teacher to label: training themes and recombinations of their parts, each with
-titles near the theme, titles that break its constraint, and a few at random.
+"""Writes pairs that nobody judged, for a teacher to label: titles of every source under training themes, under recombinations
+of their parts, and under the themes of data/themes.txt.
 
-No theme of the validation or test part is written, whatever is recombined.
+Each theme gets titles near it, titles that break its constraint, and some at random. Where data/knowledge.txt says what a
+title holds and data/themes.txt what a theme forbids, the column broken says whether the one breaks the other. No theme of the
+validation or test part is written, whatever is recombined.
 """
 
 import argparse
@@ -11,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from winnow_training import knowledge
 from winnow_training.foods import FoodFacts
-from winnow_training.pairs import DATA, read_pairs, read_products, read_split, select
+from winnow_training.knowledge import Product, Theme, breaks, read_themes
+from winnow_training.pairs import BROKEN, DATA, Pair, read_judged, read_products, read_split, select
 
 # Where a theme starts with one of these, what follows is an occasion or a kind of food, and any of them could stand there.
 # fmt: off
@@ -89,45 +93,84 @@ def titles_for(near: np.ndarray, breaking: np.ndarray | None, count: int, genera
     return sorted(chosen)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--recombined", type=int, default=2500, help="how many of the recombined themes")
-    parser.add_argument("--titles", type=int, default=16, help="how many titles a theme")
-    parser.add_argument("--pairs", type=Path, default=DATA / "judged_pairs.csv")
-    parser.add_argument("--split", type=Path, default=DATA / "split.csv")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    from winnow_training.embed import embed  # needs torch, which recombining does not
+def ruled_titles(theme: Theme, products: list[Product], count: int, generator: random.Random) -> list[tuple[str, bool]]:
+    """(title, broken) of up to count products that the letters judge: two fifths break the theme, and of either kind half
+    stand in a place that the theme names."""
+    judged = {True: [], False: []}
+    for product in products:
+        broken = breaks(theme, product)
+        if broken is not None:
+            judged[broken].append(product)
+    chosen = []
+    for broken, share in ((True, 0.4), (False, 0.6)):
+        among, wanted = judged[broken], int(count * share)
+        here = [product for product in among if product.places & theme.places]
+        picked = generator.sample(here, min(wanted // 2, len(here)))
+        picked += generator.sample(among, min(wanted - len(picked), len(among)))
+        chosen += [(product.title, broken) for product in dict.fromkeys(picked)]
+    return chosen
 
-    generator, facts = random.Random(options.seed), FoodFacts()
-    pairs, split = read_pairs(options.pairs), read_split(options.split)
-    training = sorted({pair.theme for pair in select(pairs, split, "train")})
-    held = {theme.lower() for theme, part in split.items() if part != "train"}
+
+def themes_of_usda(pairs: list[Pair], facts: FoodFacts, held: set[str], count: int, generator: random.Random) -> list[str]:
+    """The training themes of the USDA pairs and count recombinations of their parts."""
+    training = sorted({pair.theme for pair in pairs})
     made = [theme for theme in recombined(training, list(facts.constraints)) if theme.lower() not in held]
     constrained = [theme for theme in made if facts.constraint_of(theme)]
     plain = [theme for theme in made if not facts.constraint_of(theme)]
-    half = options.recombined // 2
-    themes = (
+    half = count // 2
+    return (
         training
         + generator.sample(constrained, min(half, len(constrained)))
         + generator.sample(plain, min(half, len(plain)))
     )
-    titles = sorted({product["title"] for product in read_products()})
-    judged = {(pair.theme, pair.title) for pair in pairs}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recombined", type=int, default=2500, help="how many of the recombined themes")
+    parser.add_argument("--titles", type=int, default=40, help="how many titles a theme")
+    parser.add_argument("--ruled", type=int, default=60, help="how many titles whose letters judge them, a theme of themes.txt")
+    parser.add_argument("--sample", type=int, help="themes of each kind, for a trial of the recipe")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    from winnow_training.embed import embed  # needs torch, which recombining does not
+
+    generator, facts, split = random.Random(options.seed), FoodFacts(), read_split(DATA / "split.csv")
+    judged = {source: select(pairs, split, "train") for source, pairs in read_judged().items()}
+    held = {theme.lower() for theme, part in split.items() if part != "train"}
+    ruled = [theme for theme in read_themes() if theme.text.lower() not in held]
+    usda = themes_of_usda(judged["usda"], facts, held, options.recombined, generator)
+    shops = sorted({pair.theme for source in ("realistic", "written") for pair in judged[source]})
+    if options.sample:
+        usda, shops, ruled = (generator.sample(themes, min(options.sample, len(themes))) for themes in (usda, shops, ruled))
+    products = knowledge.read_products()
+    titles = sorted(
+        {product["title"] for product in read_products()}
+        | {pair.title for pairs in judged.values() for pair in pairs}
+        | {product.title for product in products}
+    )
+    if options.sample:
+        titles = generator.sample(titles, min(options.sample * 20, len(titles)))
+    known = {(pair.theme, pair.title) for pairs in judged.values() for pair in pairs}
+    themes = list(dict.fromkeys([*usda, *shops, *(theme.text for theme in ruled)]))
     near = np.argsort(-embed(themes) @ embed(titles).T, axis=1)
     breaking = {name: np.array([facts.breaks(name, title) for title in titles]) for name in facts.constraints}
-    written = 0
+    written: dict[tuple[str, str], bool | None] = {}
+    for theme, nearest in zip(themes, near, strict=True):
+        broken = breaking.get(facts.constraint_of(theme))
+        for index in titles_for(nearest, broken, options.titles, generator):
+            written[theme, titles[index]] = None
+    for theme in ruled:
+        for title, broken in ruled_titles(theme, products, options.ruled, generator):
+            written[theme.text, title] = broken
     with open(options.out, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["theme", "title"])
-        for theme, nearest in zip(themes, near, strict=True):
-            broken = breaking.get(facts.constraint_of(theme))
-            for index in titles_for(nearest, broken, options.titles, generator):
-                if (theme, titles[index]) not in judged:
-                    writer.writerow([theme, titles[index]])
-                    written += 1
-    print(f"{options.out}: {written} pairs of {len(training)} training and {len(themes) - len(training)} recombined themes")
+        writer.writerow(["theme", "title", "broken"])
+        says = {value: text for text, value in BROKEN.items()}
+        writer.writerows([*pair, says[broken]] for pair, broken in written.items() if pair not in known)
+    count = {text: sum(value is broken for value in written.values()) for text, broken in BROKEN.items()}
+    print(f"{options.out}: {len(written)} pairs under {len(themes)} themes; broken: {count}")
 
 
 if __name__ == "__main__":
