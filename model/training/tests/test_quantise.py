@@ -50,9 +50,6 @@ def test_a_rows_codes_depend_on_that_row_alone():
 class OneTokenAWord:
     """Stands in for a tokenizer: word i of a fixed vocabulary is id i."""
 
-    def encode(self, theme: str, title: str):
-        return self.encode_batch([(theme, title)])[0]
-
     def encode_batch(self, pairs):
         rows = [[1, *map(int, theme.split()), 2, *map(int, title.split()), 2] for theme, title in pairs]
         longest = max(map(len, rows))

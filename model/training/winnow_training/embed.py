@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from winnow_training.text import fold
 from winnow_training.warm_start import encoder_folder
 
 
@@ -17,7 +18,7 @@ def embed(texts: list[str], size: int = 128) -> np.ndarray:
     for start in range(0, len(order), size):
         batch = order[start : start + size]
         inputs = tokenizer(
-            [texts[index] for index in batch], padding=True, truncation=True, max_length=128, return_tensors="pt"
+            [fold(texts[index]) for index in batch], padding=True, truncation=True, max_length=128, return_tensors="pt"
         )
         mask = inputs["attention_mask"].unsqueeze(2).float()
         mean = (model(**inputs).last_hidden_state * mask).sum(1) / mask.sum(1)

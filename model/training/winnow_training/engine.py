@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from winnow_training.pairs import Pair
+from winnow_training.text import folded
 
 # The environment variable that names the library of model/native/operators; without it a graph's functions are inlined.
 OPERATORS = "WINNOW_OPERATORS"
@@ -18,7 +19,13 @@ def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.enable_truncation(max_tokens, strategy="longest_first")
     tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"))
+    tokenizer.encode_special_tokens = True  # "[SEP]" in a title is text
     return tokenizer
+
+
+def encoded(tokenizer: Tokenizer, pairs: list[Pair]) -> list[Encoding]:
+    """The pairs as the server encodes them, padded to the longest."""
+    return tokenizer.encode_batch([folded(pair) for pair in pairs])
 
 
 def session(graph: Path | bytes, threads: int = 0, operators: bool = True) -> onnxruntime.InferenceSession:
@@ -37,7 +44,7 @@ def tensor_info(name: str) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
 
 
-def feed(encodings: list) -> dict[str, np.ndarray]:
+def feed(encodings: list[Encoding]) -> dict[str, np.ndarray]:
     return {
         "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
         "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
@@ -55,8 +62,7 @@ def scored(running: onnxruntime.InferenceSession, tokenizer: Tokenizer, pairs: l
     rows = []
     for start in range(0, len(order), size):
         chosen = [pairs[index] for index in order[start : start + size]]
-        batch = tokenizer.encode_batch([(pair.theme, pair.title) for pair in chosen])
-        rows.append(running.run(["logits"], feed(batch))[0])
+        rows.append(running.run(["logits"], feed(encoded(tokenizer, chosen)))[0])
     logits = np.concatenate(rows)
     result = np.empty_like(logits)
     result[order] = logits

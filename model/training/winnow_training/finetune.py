@@ -35,9 +35,9 @@ NEW_PARTS = ("classifier", "pooler", "pos_key_proj", "pos_query_proj", "rel_embe
 def encode(tokenizer, pairs: list) -> list[list[int]]:
     if not pairs:
         return []
-    return tokenizer(
-        [fold(pair.theme) for pair in pairs], [fold(pair.title) for pair in pairs], truncation=True, max_length=MAX_TOKENS
-    )["input_ids"]
+    sides = [folded(pair) for pair in pairs]
+    themes, titles = [theme for theme, _ in sides], [title for _, title in sides]
+    return tokenizer(themes, titles, truncation=True, max_length=MAX_TOKENS)["input_ids"]
 
 
 def padded(rows: list[list[int]], pad: int) -> dict[str, torch.Tensor]:

@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification
 
 from winnow_training import engine
 from winnow_training.pairs import DATA, read_pairs, read_split, select
+from winnow_training.text import fold
 
 LONG = "organic whole grain gluten free artisan sourdough crackers with rosemary and sea salt " * 20
 AWKWARD = [
@@ -56,7 +57,7 @@ def main() -> None:
     step = len(real) // options.real
     served, goldens = engine.session(options.bundle / "model.onnx", threads=1), []
     for theme, title in AWKWARD + [(pair.theme, pair.title) for pair in real[::step][: options.real]]:
-        ids = tokenizer.encode(theme, title).ids
+        ids = tokenizer.encode(fold(theme), fold(title)).ids
         tokens = torch.tensor([ids])
         mask = torch.ones_like(tokens)
         exact = model(input_ids=tokens, attention_mask=mask).logits[0].tolist()

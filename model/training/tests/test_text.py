@@ -1,0 +1,50 @@
+import json
+import re
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from winnow_training import text
+
+MODEL = Path(text.SYMBOLS).parent.parent
+VECTORS = json.loads((MODEL / "text" / "testdata" / "vectors.json").read_text())
+
+
+def test_fold_gives_what_the_server_reads():
+    for vector in VECTORS:
+        assert text.fold(vector["input"]) == vector["folded"], ascii(vector["input"])
+        assert text.is_puzzling(vector["input"]) == vector["puzzling"], ascii(vector["input"])
+
+
+def test_folding_twice_changes_nothing_more():
+    for vector in VECTORS:
+        assert text.fold(vector["folded"]) == vector["folded"], ascii(vector["input"])
+
+
+def test_lone_surrogates_count_as_lost():
+    assert text.fold("po\ud800rk") == "po\ufffdrk"
+
+
+def test_no_module_tokenizes_what_is_not_folded():
+    for file in sorted(Path(text.__file__).parent.glob("*.py")):
+        for line in re.findall(r".*\b(?:tokenizer\.encode(?:_batch)?|tokenizer)\(.*", file.read_text()):
+            if not re.search(r"def |load_tokenizer|fold|tokenizer\(themes, titles,|tokenizer\($", line):
+                raise AssertionError(f"{file.name}: {line.strip()}")
+
+
+def test_every_symbol_stands_once_in_order_without_selector_or_skin_tone():
+    lines = text.SYMBOLS.read_text(encoding="utf-8").splitlines()
+    symbols = [line.split("\t")[0] for line in lines]
+    assert symbols == sorted(set(symbols))
+    for symbol in symbols:
+        is_flag = len(symbol) == 2 and all("🇦" <= letter <= "🇿" for letter in symbol)
+        assert is_flag or len(symbol) == 1, symbol
+        assert text.fold(symbol) == text.MEANINGS[symbol], symbol
+        assert not text.is_puzzling(symbol), symbol
+
+
+def test_the_starter_knows_every_word_of_the_symbols():
+    tokenizer = Tokenizer.from_file(str(MODEL / "starter" / "tokenizer.json"))
+    for words in set(text.MEANINGS.values()):
+        assert re.fullmatch(r"[a-z0-9 '/]*", words), words
+        assert "[UNK]" not in tokenizer.encode(words).tokens, words
