@@ -51,7 +51,7 @@ def labelled(folder: Path, labels: tuple[str, ...] = LABELS) -> tuple[Path, Path
 
 def build(monkeypatch, checkpoint: Path, out: Path, files: tuple[Path, Path], *options: str) -> dict:
     arguments = ["--checkpoint", checkpoint, "--out", out, "--pairs", files[0], "--split", files[1], "--max-tokens", 48]
-    loose = ["--name", "tiny", "--missed-severe", "0.9", "--risk", "1"]  # the tiny checkpoint has learnt nothing
+    loose = ["--name", "tiny", "--missed-severe", "0.9", "--severe-precision", "0"]  # the tiny checkpoint has learnt nothing
     monkeypatch.setattr(sys, "argv", ["bundle", *map(str, arguments), *loose, *options])
     bundle.main()
     return json.loads((out / "manifest.json").read_text())
@@ -61,7 +61,13 @@ def test_a_checkpoint_becomes_a_bundle(monkeypatch, tmp_path, checkpoint):
     manifest = build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
     assert manifest["parity"]["pairs"] == 600
     assert manifest["parity"]["largest_logit_difference"] <= 1e-5
-    assert manifest["thresholds"]["positives"] > 0 and manifest["arithmetic"] == "fp32"
+    assert manifest["format"] == 2 and manifest["arithmetic"] == "fp32"
+    for name, bound in {"severe": 0, "review": 0.9, "weak": 0.05}.items():
+        threshold = manifest["thresholds"][name]
+        assert 0 < threshold["value"] <= 1 and threshold["bound"] == bound and threshold["method"]
+        assert threshold["positives"] > 0 and threshold["interval"][0] <= threshold["reached"] <= threshold["interval"][1]
+    assert manifest["thresholds"]["severe"]["severe_share"] == manifest["calibration"]["prior"]["severe"] == 0.04
+    assert [row["products"] for row in manifest["metrics"]["placements"]] == [5, 10, 20]
     assert {file.name for file in (tmp_path / "out").iterdir()} == {*manifest["files"], "manifest.json"}
     tokenizer = json.loads((tmp_path / "out" / "tokenizer.json").read_text())
     assert tokenizer["truncation"] is None and tokenizer["padding"] is None
@@ -111,6 +117,8 @@ def from_before(monkeypatch, tmp_path, checkpoint) -> Path:
     """A bundle in 8 bits whose operators nobody joined."""
     with monkeypatch.context() as before:
         before.setattr("winnow_training.quantise.MOST_FLIPS", 1)
+        before.setattr("winnow_training.quantise.AIMED_FLIPS", 1)  # every product in 8 bits
+        before.setattr("winnow_training.quantise.MOST_APPROVED", 1)
         before.setattr("winnow_training.deberta.fuse", fuse_nothing)
         build(before, checkpoint, tmp_path / "out", labelled(tmp_path), "--arithmetic", "int8")
     return tmp_path / "out"

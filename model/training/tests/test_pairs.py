@@ -1,6 +1,9 @@
+from collections import defaultdict
+
 import pytest
 
-from winnow_training.pairs import DATA, part_of, read_pairs, read_split, select
+from winnow_training.pairs import DATA, read_judged, read_pairs, read_split, select
+from winnow_training.split import parts_of_all
 
 
 def test_a_wrong_label_names_its_line(tmp_path):
@@ -17,11 +20,27 @@ def test_a_missing_column_is_named(tmp_path):
         read_pairs(file)
 
 
-def test_no_theme_is_in_two_parts_and_the_file_says_what_the_hash_says():
-    split = read_split(DATA / "split.csv")
-    pairs = read_pairs(DATA / "judged_pairs.csv")
-    assert {theme: part_of(theme) for theme in {pair.theme for pair in pairs}} == split
-    assert sum(len(select(pairs, split, part)) for part in ("train", "validation", "test")) == len(pairs)
+def test_no_theme_is_in_two_parts_and_the_file_says_what_the_rule_says():
+    split, judged = read_split(DATA / "split.csv"), read_judged()
+    assert parts_of_all() == split
+    for pairs in judged.values():
+        assert sum(len(select(pairs, split, part)) for part in ("train", "validation", "test")) == len(pairs)
+    assert {split[pair.theme] for pair in judged["written"]} == {"train"}
+
+
+def test_every_family_keeps_a_share_of_its_themes_for_validation_and_test_and_no_set_is_split():
+    split, parts = read_split(DATA / "split.csv"), defaultdict(lambda: defaultdict(set))
+    sets = defaultdict(set)
+    for pair in read_judged(("realistic",))["realistic"]:
+        parts[pair.family][split[pair.theme]].add(pair.theme)
+        if pair.set:
+            sets[pair.family, pair.set].add(split[pair.theme])
+    assert len(parts) == 15
+    for family, themes in parts.items():
+        count = sum(map(len, themes.values()))
+        assert len(themes["test"]) == pytest.approx(0.15 * count, abs=4), family
+        assert len(themes["validation"]) == pytest.approx(0.15 * count, abs=4), family
+    assert sets and all(len(found) == 1 for found in sets.values())
 
 
 def test_a_theme_without_a_part_is_named():

@@ -8,13 +8,14 @@ from node import run
 from onnx import TensorProto
 
 from winnow_training import engine, quantise
+from winnow_training.bundle import Fitted
 from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import Deberta
 from winnow_training.graph import Quantiser
 from winnow_training.grid import encode_rows
 from winnow_training.pairs import Pair
 from winnow_training.quantise import RefusedBundle, against, quantised, quantiser_of, simulated
-from winnow_training.thresholds import Thresholds
+from winnow_training.thresholds import Calibration, Threshold, Thresholds
 
 TINY = Path(__file__).parent / "tiny" / "absolute"
 
@@ -87,16 +88,18 @@ def test_the_quantised_graph_stays_near_the_exact_one():
     assert 0 < np.abs(exact - near).max() < 0.1 * np.ptp(exact)
 
 
-class Fitted:
-    temperature = 1.0
-    thresholds = Thresholds(severe=0.8, review=0.2, positives=1, coverage=1, risk=0)
+def at(value: float) -> Threshold:
+    return Threshold(value, "", 0, 0, (0, 1), 0, 1, 1)
+
+
+FITTED = Fitted(Calibration(1.0, (0.0, 0.0, 0.0)), Thresholds(severe=at(0.8), review=at(0.2), weak=at(1)))
 
 
 def test_flips_are_counted_at_the_thresholds():
     sure, doubtful, harmless = [0, 0, 9], [0, 0, 0.5], [0, 9, 0]
     exact = {"test": np.array([sure, doubtful, harmless, sure], np.float32)}
     after = {"test": np.array([sure, sure, harmless, harmless], np.float32)}
-    figures = against(exact, after, Fitted)
+    figures = against(exact, after, FITTED)
     assert figures["decision_flips"] == 0.5
     assert figures["severe_to_approved"] == 0.25
 
@@ -106,7 +109,7 @@ def test_a_graph_that_flips_too_many_decisions_is_refused():
     far = {"test": np.zeros((40, 3), np.float32)}
     answers = iter([{"test": np.full((40, 3), [0, 0, 9.0], np.float32)}] * 20)
     with pytest.raises(RefusedBundle, match=r"100\.00% of 40 decisions flip .* or build in fp32"):
-        quantised(checkpoint, 48, OneTokenAWord(), sample, far, lambda _: next(answers), lambda _: Fitted)
+        quantised(checkpoint, 48, OneTokenAWord(), sample, far, lambda _: next(answers), lambda _: FITTED)
 
 
 def test_the_most_sensitive_product_returns_to_fp32_first():

@@ -20,43 +20,117 @@ from winnow_training import engine
 from winnow_training.card import card_of
 from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
 from winnow_training.deberta import Deberta
-from winnow_training.metrics import SEVERE, report, softmax
-from winnow_training.pairs import DATA, LABELS, Pair, read_pairs, read_split, select
+from winnow_training.families import drawn, groups_of, judged
+from winnow_training.metrics import REPORTED, SEVERE, report
+from winnow_training.pairs import DATA, LABELS, Pair, read_judged, read_pairs, read_split, select
 from winnow_training.parity import PARITY, SERVED, largest_difference
 from winnow_training.quantise import Quantisation, RefusedBundle, quantised
-from winnow_training.thresholds import APPROVED, REVIEW, Thresholds, choose, decisions, fit_temperature
+from winnow_training.thresholds import (
+    APPROVED,
+    REVIEW,
+    Bounds,
+    Calibration,
+    Prior,
+    Thresholds,
+    choose,
+    decisions,
+    fit_calibration,
+)
 
 PARITY_PAIRS = 2000
+# Where labelled pairs come from data/, traffic looks like these: probabilities are calibrated on them.
+LIKE_TRAFFIC = "realistic"
+SIZES = (5, 10, 20)  # of the placements that are reported
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """Logits of one engine on the labelled parts, and what was fitted on those of validation."""
+class Labelled:
+    """The labelled pairs of a bundle: of both held parts, and those of training for quantisation."""
 
-    logits: dict[str, np.ndarray]
-    labels: dict[str, np.ndarray]
-    temperature: float
+    train: list[Pair]
+    held: dict[str, list[Pair]]  # validation and test
+    titles: dict[str, list[str]]  # what kind of titles each held pair has, by part
+
+    def labels(self, part: str) -> np.ndarray:
+        return np.array([pair.label for pair in self.held[part]])
+
+    def groups(self, part: str) -> dict[str, np.ndarray]:
+        """kind of titles -> indices."""
+        kinds = np.array(self.titles[part])
+        return {kind: np.flatnonzero(kinds == kind) for kind in dict.fromkeys(self.titles[part])}
+
+
+def labelled(options: argparse.Namespace) -> Labelled:
+    """The pairs of --pairs, all of one kind, or those of data/, which are of two."""
+    judged = {"own": read_pairs(options.pairs)} if options.pairs else read_judged(("usda", LIKE_TRAFFIC))
+    split = read_split(options.split)
+    held: dict[str, list[Pair]] = {"validation": [], "test": []}
+    titles: dict[str, list[str]] = {"validation": [], "test": []}
+    train: list[Pair] = []
+    for kind, pairs in judged.items():
+        train += select(pairs, split, "train")
+        for part, into in held.items():
+            of = select(pairs, split, part)
+            if not any(pair.label == SEVERE for pair in of):
+                raise ValueError(
+                    f"{options.pairs or kind}: the themes of the {part} part hold no severe pair: label more themes"
+                )
+            into += of
+            titles[part] += [kind] * len(of)
+    return Labelled(train, held, titles)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Calibration and thresholds, fitted on the validation part of one engine's logits."""
+
+    calibration: Calibration
     thresholds: Thresholds
 
-    def probabilities(self, part: str) -> np.ndarray:
-        return softmax(self.logits[part] / self.temperature)
+    def decisions(self, logits: np.ndarray) -> np.ndarray:
+        return decisions(self.calibration.probabilities(logits), self.thresholds)
 
 
-def calibrated(logits: dict[str, np.ndarray], labels: dict[str, np.ndarray], missed: float, risk: float) -> Calibrated:
-    temperature = fit_temperature(logits["validation"], labels["validation"])
-    thresholds = choose(softmax(logits["validation"] / temperature), labels["validation"], missed, risk)
-    return Calibrated(logits, labels, temperature, thresholds)
+def fit(logits: dict[str, np.ndarray], pairs: Labelled, prior: Prior, bounds: Bounds) -> Fitted:
+    labels, groups = pairs.labels("validation"), pairs.groups("validation")
+    like_traffic = groups.get(LIKE_TRAFFIC, np.arange(len(labels)))
+    calibration = fit_calibration(logits["validation"][like_traffic], labels[like_traffic], prior)
+    probabilities = calibration.probabilities(logits["validation"])
+    kinds = {kind: (probabilities[indices], labels[indices]) for kind, indices in groups.items()}
+    return Fitted(calibration, choose(kinds, like_traffic_of(kinds), prior, bounds))
 
 
-def figures_of(fitted: Calibrated) -> dict[str, float]:
-    """What is reported of the test part, which nothing was fitted on."""
-    labels, probabilities = fitted.labels["test"], fitted.probabilities("test")
-    decided, severe = decisions(probabilities, fitted.thresholds), labels == SEVERE
+def like_traffic_of(kinds: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    return LIKE_TRAFFIC if LIKE_TRAFFIC in kinds else next(iter(kinds))
+
+
+def pair_figures(logits: np.ndarray, labels: np.ndarray, fitted: Fitted) -> dict[str, float]:
+    decided, severe = fitted.decisions(logits), labels == SEVERE
+    calibrated = logits / fitted.calibration.temperature + np.array(fitted.calibration.biases)
+    ranked = report(calibrated, labels) if severe.any() else dict.fromkeys(REPORTED, 0.0)
     return {
         "pairs": len(labels),
-        **report(fitted.logits["test"] / fitted.temperature, labels),
-        "false_approval_rate": float((decided[severe] == APPROVED).mean()),
+        "severe": int(severe.sum()),
+        **ranked,
+        "false_approval_rate": float((decided[severe] == APPROVED).mean()) if severe.any() else 0.0,
         "review_rate": float((decided == REVIEW).mean()),
+    }
+
+
+def figures_of(logits: np.ndarray, pairs: list[Pair], fitted: Fitted, prior: Prior) -> dict:
+    """What is reported of the test part, which nothing was fitted on."""
+    labels = np.array([pair.label for pair in pairs])
+    groups = groups_of(pairs)
+    themes: dict[str, list[int]] = {}
+    for index in groups.get("realistic", range(len(pairs))):
+        themes.setdefault(pairs[index].theme, []).append(index)
+    probabilities = fitted.calibration.probabilities(logits)
+    return {
+        **pair_figures(logits, labels, fitted),
+        "families": {name: pair_figures(logits[of], labels[of], fitted) for name, of in groups.items()},
+        "placements": [
+            asdict(judged(drawn(themes, labels, size, prior), labels, probabilities, fitted.thresholds)) for size in SIZES
+        ],
     }
 
 
@@ -96,12 +170,17 @@ def options_of() -> argparse.Namespace:
     parser.add_argument(
         "--label", type=parse_label, action="append", default=[], help="NAME=LABEL: what a checkpoint's label means"
     )
-    parser.add_argument("--pairs", type=Path, default=DATA / "judged_pairs.csv")
+    parser.add_argument("--pairs", type=Path, help="your labelled pairs instead of those of data/")
     parser.add_argument("--split", type=Path, default=DATA / "split.csv")
     parser.add_argument(
-        "--missed-severe", type=float, default=0.02, help="bound on the share of severe pairs that are approved"
+        "--missed-severe", type=float, default=0.02, help="bound on the share of severe pairs below the review threshold"
     )
-    parser.add_argument("--risk", type=float, default=0.02, help="bound on the share of wrong decisions among those made")
+    parser.add_argument(
+        "--severe-precision", type=float, default=0.9, help="bound on the share of violations that are right"
+    )
+    parser.add_argument("--severe-share", type=float, default=0.04, help="share of severe products in traffic")
+    parser.add_argument("--weak-share", type=float, default=0.12, help="share of weak products in traffic")
+    parser.add_argument("--lost-relevant", type=float, default=0.05, help="bound on the share of relevant pairs called weak")
     return parser.parse_args()
 
 
@@ -117,17 +196,14 @@ def build(options: argparse.Namespace) -> None:
     checkpoint = Checkpoint(options.checkpoint, dict(options.label))
     tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), options.max_tokens)
     specials = special_tokens(tokenizer)
-    pairs, split = read_pairs(options.pairs), read_split(options.split)
-    parts = {part: select(pairs, split, part) for part in ("train", "validation", "test")}
-    labels = {part: np.array([pair.label for pair in parts[part]]) for part in ("validation", "test")}
-    for part, found in labels.items():
-        if SEVERE not in found:
-            raise ValueError(f"{options.pairs}: the themes of the {part} part hold no severe pair: label more themes")
-    held: list[Pair] = [*parts["test"], *parts["validation"], *parts["train"]][:PARITY_PAIRS]
+    pairs = labelled(options)
+    prior = Prior(1 - options.weak_share - options.severe_share, options.weak_share, options.severe_share)
+    bounds = Bounds(options.missed_severe, options.severe_precision, options.lost_relevant)
+    held: list[Pair] = [*pairs.held["test"], *pairs.held["validation"], *pairs.train][:PARITY_PAIRS]
 
     def logits_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
         serialized = model.SerializeToString()
-        return {part: engine.logits_of(serialized, tokenizer, parts[part]) for part in labels}
+        return {part: engine.logits_of(serialized, tokenizer, of) for part, of in pairs.held.items()}
 
     print("building the graph in fp32", flush=True)
     model = Deberta(checkpoint, options.max_tokens).build()
@@ -152,13 +228,16 @@ def build(options: argparse.Namespace) -> None:
         print("quantising", flush=True)
         exact = logits
 
-        def fit(found: dict[str, np.ndarray]) -> Calibrated:
-            return calibrated(found, labels, options.missed_severe, options.risk)
-
         model, logits, quantisation = quantised(
-            checkpoint, options.max_tokens, tokenizer, parts["train"], exact, logits_of, fit
+            checkpoint,
+            options.max_tokens,
+            tokenizer,
+            pairs.train,
+            exact,
+            logits_of,
+            lambda found: fit(found, pairs, prior, bounds),
         )
-    fitted = calibrated(logits, labels, options.missed_severe, options.risk)
+    fitted = fit(logits, pairs, prior, bounds)
     write(
         options,
         checkpoint,
@@ -166,54 +245,44 @@ def build(options: argparse.Namespace) -> None:
         fitted,
         {
             "special_tokens": specials,
+            "prior": prior,
             "parity": {"pairs": len(held), "largest_logit_difference": difference},
             "quantisation": asdict(quantisation) if quantisation else None,
-            "themes": {part: len({pair.theme for pair in parts[part]}) for part in parts},
-            "training_pairs": len(parts["train"]),
+            "themes": {part: len({pair.theme for pair in of}) for part, of in pairs.held.items()},
+            "training_pairs": len(pairs.train),
+            "metrics": figures_of(logits["test"], pairs.held["test"], fitted, prior),
         },
     )
 
 
-def write(
-    options: argparse.Namespace, checkpoint: Checkpoint, model: onnx.ModelProto, fitted: Calibrated, facts: dict
-) -> None:
+def write(options: argparse.Namespace, checkpoint: Checkpoint, model: onnx.ModelProto, fitted: Fitted, facts: dict) -> None:
     out: Path = options.out
     if out.exists() and any(out.iterdir()) and not (out / "manifest.json").exists():
         raise RefusedBundle(f"{out} holds files but no manifest.json: not replacing what is no bundle")
     manifest = {
-        "format": 1,
+        "format": 2,
         "name": options.name,
         "labels": list(LABELS),
         "max_tokens": options.max_tokens,
         "arithmetic": options.arithmetic,
         "special_tokens": facts["special_tokens"],
-        "calibration": {"temperature": fitted.temperature, "method": "temperature scaling on the validation themes"},
-        "thresholds": {
-            "severe": fitted.thresholds.severe,
-            "review": fitted.thresholds.review,
-            "method": (
-                f"review: conformal risk control bounds the share of severe pairs that are approved at "
-                f"{options.missed_severe:.1%}; "
-                f"severe: the largest coverage of the risk-coverage curve whose risk is at most {options.risk:.1%}"
-            ),
-            "positives": fitted.thresholds.positives,
-            "pairs": len(fitted.labels["validation"]),
-            "missed_severe_bound": options.missed_severe,
-            "coverage": fitted.thresholds.coverage,
-            "risk": fitted.thresholds.risk,
+        "calibration": {
+            "temperature": fitted.calibration.temperature,
+            "biases": fitted.calibration.biases,
+            "prior": asdict(facts["prior"]),
+            "method": "weighted likelihood on the validation themes, labels in the shares of traffic",
         },
+        "thresholds": fitted.thresholds.manifest(),
         "parity": facts["parity"],
         **({"quantisation": facts["quantisation"]} if facts["quantisation"] else {}),
         "training": read_training(checkpoint, facts),
-        "metrics": figures_of(fitted),
+        "metrics": facts["metrics"],
     }
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     onnx.save(model, out / "model.onnx")
     (out / "tokenizer.json").write_text(unpadded(checkpoint.file("tokenizer.json")), encoding="utf-8")
-    (out / "card.md").write_text(
-        card_of(manifest, checkpoint.config, facts["themes"], int((fitted.labels["test"] == SEVERE).sum()))
-    )
+    (out / "card.md").write_text(card_of(manifest, checkpoint.config, facts["themes"]))
     manifest["files"] = {name: file_entry(out / name) for name in ("model.onnx", "tokenizer.json", "card.md")}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     print(json.dumps({key: manifest[key] for key in ("calibration", "thresholds", "parity", "metrics")}, indent=2))

@@ -8,28 +8,45 @@ says whether the product is relevant, weak (off-theme but harmless) or severe (m
 **Use**: themes and titles of the language and the kind that it was trained on. It reads the title alone, not the
 ingredients.
 
-**Made from**: {base} ({base_licence}), fine-tuned on {training_pairs} pairs: {data}
-({data_licence}). The figures say how well it agrees with whoever labelled them.
+## Placements
+
+Made of {test_pairs} labelled pairs of {test_themes} themes that were never trained on: labels in the shares of traffic
+({relevant_share:.0%} relevant, {weak_share:.0%} weak, {severe_share:.0%} severe), the default policy, no rules.
+
+| products of a placement | clean ones approved | killed | held | severe products shown | relevant ones kept |
+|---|---|---|---|---|---|
+{placements}
+
+Clean is a placement without a severe product; kept are relevant products of approved placements.
+
+## Pairs
+
+Each decided alone. Themes were split, never pairs; titles recur across themes, as they do in a shop.
+
+| themes | pairs | severe | severe AUC | severe AP | macro F1 | severe below review | uncertain |
+|---|---|---|---|---|---|---|---|
+{families}
+
+Expected calibration error over all, under the mix of these pairs: {calibration_error:.3f}. Largest logit difference of the
+graph in fp32 to the checkpoint, over {parity_pairs} pairs: {parity:.1e}.
+
+## Thresholds
+
+Fitted on {validation_themes} other themes. Probabilities are calibrated for the shares of traffic (temperature
+{temperature:.3f}, biases {biases}).
+
+| threshold | value | bound | reached (95 %) | by |
+|---|---|---|---|---|
+{thresholds}
+
+{methods}
+
+## Made from
+
+{base} ({base_licence}), fine-tuned on {training_pairs} pairs: {data} ({data_licence}). The figures say how well it agrees
+with whoever labelled them.
 
 **Arithmetic**: {arithmetic}
-
-**Figures** on {test_pairs} pairs of {test_themes} themes that were never trained on. Themes were split, never pairs;
-titles recur across themes, as they do in a shop.
-
-| figure | value |
-|---|---|
-| severe AUC | {severe_auc:.3f} |
-| severe average precision | {severe_average_precision:.3f} |
-| macro F1 over the three labels | {macro_f1:.3f} |
-| severe pairs that the thresholds would approve | {false_approval_rate:.1%} of {test_positives} |
-| pairs sent to review | {review_rate:.1%} |
-| expected calibration error | {expected_calibration_error:.3f} |
-| largest logit difference of the graph in fp32 to the checkpoint, over {parity_pairs} pairs | {parity:.1e} |
-
-**Thresholds**: temperature {temperature:.3f}; a product with P(severe) of {severe:.3f} or more is a violation, from
-{review:.3f} up to there it is uncertain. Chosen on {validation_pairs} pairs of {validation_themes} other themes, of
-which {positives} are severe.
-{method}.
 """
 
 FP32 = """fp32, so a pair's score does not depend on the batch it is scored in. Weights are stored as int8 with one
@@ -41,9 +58,9 @@ moved by {spread:.1g}. Against the same checkpoint in fp32, {flips:.2%} of {flip
 ({severe_to_approved:.2%} from severe to approved) and no logit by more than {logit_difference:.2f}."""
 
 
-def card_of(manifest: dict, config: dict, themes: dict[str, int], test_positives: int) -> str:
-    """manifest: all of it but files. themes: how many themes each part holds."""
-    figures, thresholds, training = manifest["metrics"], manifest["thresholds"], manifest["training"]
+def card_of(manifest: dict, config: dict, themes: dict[str, int]) -> str:
+    """manifest: all of it but files. themes: how many themes each held part has."""
+    figures, training, calibration = manifest["metrics"], manifest["training"], manifest["calibration"]
     arithmetic = FP32
     if quantisation := manifest.get("quantisation"):
         arithmetic = INT8.format(
@@ -57,9 +74,8 @@ def card_of(manifest: dict, config: dict, themes: dict[str, int], test_positives
             logit_difference=quantisation["largest_logit_difference"],
         )
     return CARD.format(
-        **figures,
-        **{key: thresholds[key] for key in ("severe", "review", "positives", "method")},
         **{key: training[key] for key in ("base", "base_licence", "data", "data_licence")},
+        **{f"{label}_share": share for label, share in calibration["prior"].items()},
         name=manifest["name"],
         layers=config["num_hidden_layers"],
         hidden=config["hidden_size"],
@@ -67,10 +83,38 @@ def card_of(manifest: dict, config: dict, themes: dict[str, int], test_positives
         training_pairs=training["pairs"],
         test_pairs=figures["pairs"],
         test_themes=themes["test"],
-        test_positives=test_positives,
+        calibration_error=figures["expected_calibration_error"],
         parity=manifest["parity"]["largest_logit_difference"],
         parity_pairs=manifest["parity"]["pairs"],
-        temperature=manifest["calibration"]["temperature"],
-        validation_pairs=thresholds["pairs"],
+        temperature=calibration["temperature"],
+        biases=", ".join(f"{bias:.3f}" for bias in calibration["biases"]),
         validation_themes=themes["validation"],
+        placements="\n".join(placement_row(row) for row in figures["placements"]),
+        families="\n".join(family_row(name, row) for name, row in {"all": figures, **figures["families"]}.items()),
+        thresholds="\n".join(threshold_row(name, of) for name, of in manifest["thresholds"].items()),
+        methods="\n".join(f"- {name}: {of['method']}." for name, of in manifest["thresholds"].items()),
+    )
+
+
+def placement_row(row: dict) -> str:
+    return (
+        f"| {row['products']} | {row['clean_approved']:.1%} | {row['clean_killed']:.1%} | {row['clean_held']:.1%} | "
+        f"{row['severe_shown']:.1%} | {row['relevant_kept']:.1%} |"
+    )
+
+
+def family_row(name: str, row: dict) -> str:
+    ranked = "- | - | -"
+    if row["severe"]:
+        ranked = f"{row['severe_auc']:.3f} | {row['severe_average_precision']:.3f} | {row['macro_f1']:.3f}"
+    return (
+        f"| {name} | {row['pairs']} | {row['severe']} | {ranked} | {row['false_approval_rate']:.1%} | "
+        f"{row['review_rate']:.1%} |"
+    )
+
+
+def threshold_row(name: str, of: dict) -> str:
+    return (
+        f"| {name} | {of['value']:.4f} | {of['bound']:.1%} | {of['reached']:.1%} "
+        f"({of['interval'][0]:.1%} to {of['interval'][1]:.1%}) | {of['pairs']} pairs, {of['positives']} of the label |"
     )

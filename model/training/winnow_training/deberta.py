@@ -30,6 +30,16 @@ from winnow_training.operators import DOMAIN, OPSET, SPARE
 from winnow_training.pairs import LABELS
 from winnow_training.relative import log_bucket
 
+# A product over tokens that joins projections of one attention, and which.
+JOINED = {"qkv": ("query", "key", "value"), "key_value": ("key", "value"), "query": ("query",)}
+
+
+def layers_of(product: str) -> list[str]:
+    """The checkpoint's linear layers that a product of the graph joins."""
+    prefix, _, last = product.rpartition(".")
+    return [f"{prefix}.{part}_proj" for part in JOINED[last]] if last in JOINED else [product]
+
+
 CONFIG = "winnow.config"  # the metadata entry that holds the checkpoint's config.json, for unfold
 
 
@@ -159,14 +169,14 @@ class Deberta:
             )
             return g.linear(x, prefix + name, np.concatenate(weights), np.concatenate(bias), quantised_as)
 
-        name, parts = ("key_value", ("key", "value")) if first else ("qkv", ("query", "key", "value"))
-        product = projected(distinct[0] if distinct else x, name, *parts)
+        name = "key_value" if first else "qkv"
+        product = projected(distinct[0] if distinct else x, name, *JOINED[name])
         if distinct:
             product = g.gathered(product, distinct[1])
         tables = self._table(prefix, "key"), self._table(prefix, "query")
         inputs = [*product, "attention_mask", *tables]
         if first:
-            inputs += projected(first, "query", "query", quantised_as=prefix + name)
+            inputs += projected(first, "query", *JOINED["query"], quantised_as=prefix + name)
         return g.operator("FirstTokenAttention" if first else "Attention", *inputs, center=self.max_tokens)[0]
 
     def _activated(self, product: Product) -> str:

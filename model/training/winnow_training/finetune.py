@@ -1,4 +1,4 @@
-"""Fine-tunes a sequence classifier on judged and taught pairs and keeps the epoch that ranks severe pairs best on validation.
+"""Fine-tunes a classifier on judged and taught pairs and keeps the epoch that ranks severe pairs of validation best.
 
 On whatever is there: a GPU in bfloat16 if torch finds one, else the processor.
 """
@@ -15,8 +15,18 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_
 
 from winnow_training.examples import Examples
 from winnow_training.metrics import by_source
-from winnow_training.pairs import DATA, LABELS, SOURCES, Pair, read_judged, read_pairs, read_split, read_taught, read_unjudged
-from winnow_training.pairs import select
+from winnow_training.pairs import (
+    DATA,
+    LABELS,
+    SOURCES,
+    Pair,
+    read_judged,
+    read_pairs,
+    read_split,
+    read_taught,
+    read_unjudged,
+    select,
+)
 from winnow_training.text import folded
 
 MAX_TOKENS = 128
@@ -25,8 +35,8 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 FAST_BFLOAT16 = DEVICE.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 # What the data card says of the pairs, in a line.
 JUDGED = (
-    "USDA FoodData Central titles and catalogue-like ones, judged by language models under a written rubric, without a human "
-    "check"
+    "USDA FoodData Central titles and catalogue-like ones, judged by language models under a written rubric, without a "
+    "human check"
 )
 # Parameters that the sentence encoder did not bring; they start from nothing and learn faster.
 NEW_PARTS = ("classifier", "pooler", "pos_key_proj", "pos_query_proj", "rel_embeddings", "encoder.LayerNorm")
@@ -110,7 +120,9 @@ def loss_of(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) 
     return (weights * torch.where(possible, open_loss, exact_loss)).mean()
 
 
-def train(model, tokenizer, examples: Examples, validation: dict[str, list[Pair]], options: argparse.Namespace) -> list[dict]:
+def train(
+    model, tokenizer, examples: Examples, validation: dict[str, list[Pair]], options: argparse.Namespace
+) -> list[dict]:
     generator = random.Random(options.seed)
     held = {source: encode(tokenizer, pairs) for source, pairs in validation.items()}
     longest = max(len(row) for rows in (examples.rows, *held.values()) for row in rows)
@@ -198,9 +210,10 @@ def main() -> None:
     training = [pair for source in sources for pair in few(select(judged[source], split, "train"), options)]
     validation = {source: few(select(pairs, split, "validation"), options) for source, pairs in judged.items()}
     validation = {source: pairs for source, pairs in validation.items() if pairs}
-    augmented = read_pairs(options.augmented) if options.augmented else []
+    augmented = few(read_pairs(options.augmented), options) if options.augmented else []
     ruled = [pair for pair in read_unjudged(options.unjudged) if pair.broken is not None] if options.unjudged else []
-    taught = read_taught(options.taught) if options.taught else []
+    ruled = few(ruled, options)
+    taught = few(read_taught(options.taught), options) if options.taught else []
     examples = Examples(
         encode(tokenizer, [*training, *augmented, *ruled, *taught]), training, augmented, ruled, taught, options
     )
@@ -208,7 +221,7 @@ def main() -> None:
     note(options, train(model, tokenizer, examples, validation, options))
 
 
-def few(pairs: list[Pair], options: argparse.Namespace) -> list[Pair]:
+def few(pairs: list, options: argparse.Namespace) -> list:
     return random.Random(0).sample(pairs, min(options.sample or len(pairs), len(pairs)))
 
 

@@ -45,8 +45,8 @@ HOLDS = {
 ONTOLOGY = {"B": "V", "V": "W"}
 ALWAYS_SMALL = "twac"  # these letters have no capital: what they stand for is held, never perhaps
 
-# What breaks a constraint nine times in ten. Where the kind of product alone can't tell (unmarked meat under halal), the rule
-# is silent: see SILENT.
+# What breaks a constraint nine times in ten. Where the kind of product alone can't tell (unmarked meat under halal), the
+# rule is silent: see SILENT.
 FORBIDS = {
     "vegan": "DLEMPBJFSZ",
     "raw-vegan": "DLEMPBJFSZ",

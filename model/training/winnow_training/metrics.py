@@ -6,6 +6,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from winnow_training.pairs import LABELS, Pair
 
 SEVERE = LABELS.index("severe")
+REPORTED = ("severe_auc", "severe_average_precision", "macro_f1", "expected_calibration_error")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

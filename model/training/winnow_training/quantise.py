@@ -16,9 +16,8 @@ from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import Deberta
 from winnow_training.graph import Quantiser
 from winnow_training.grid import encode_rows
-from winnow_training.metrics import softmax
 from winnow_training.pairs import Pair
-from winnow_training.thresholds import APPROVED, VIOLATION, decisions
+from winnow_training.thresholds import APPROVED, VIOLATION
 
 MIGRATIONS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8)  # 0: every channel keeps its own scale
 ZERO_POINTS = (128, 64, 32, 16, 8)  # the smaller, the finer a row whose values are mostly positive
@@ -162,7 +161,7 @@ def most_sensitive_first(checkpoint, max_tokens, tokenizer, probes: list[Pair], 
 
 def against(exact: dict[str, np.ndarray], logits: dict[str, np.ndarray], fitted) -> dict:
     before, after = (np.concatenate([of[part] for part in exact]) for of in (exact, logits))
-    was, is_now = (decisions(softmax(values / fitted.temperature), fitted.thresholds) for values in (before, after))
+    was, is_now = fitted.decisions(before), fitted.decisions(after)
     return {
         "pairs": len(before),
         "decision_flips": float((was != is_now).mean()),

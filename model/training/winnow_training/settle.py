@@ -18,13 +18,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_
 
 from winnow_training import engine
 from winnow_training.checkpoint import Checkpoint
-from winnow_training.finetune import encode, narrow_relative_positions, one_hot, padded, training_batches
+from winnow_training.deberta import layers_of
+from winnow_training.examples import one_hot
+from winnow_training.finetune import DEVICE, encode, narrow_relative_positions, padded, training_batches
 from winnow_training.graph import Quantiser
-from winnow_training.pairs import DATA, read_pairs, read_split, read_taught, select
+from winnow_training.pairs import DATA, read_judged, read_split, read_taught, select
 from winnow_training.quantise import CALIBRATION_PAIRS, quantisers
-
-# A product of the graph joins linear layers of the checkpoint that read the same input.
-JOINED = {"qkv": ("query_proj", "key_proj", "value_proj"), "kv": ("key_proj", "value_proj"), "query": ("query_proj",)}
 
 
 class Rounding(torch.autograd.Function):
@@ -43,7 +42,7 @@ class RoundedLinear(torch.nn.Linear):
     rounded = False
 
     def quantise(self, quantiser: Quantiser) -> None:
-        self.migration, self.zero_point = torch.from_numpy(quantiser.migration), quantiser.zero_point
+        self.migration, self.zero_point = torch.from_numpy(quantiser.migration).to(DEVICE), quantiser.zero_point
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.rounded:
@@ -67,8 +66,7 @@ def rounded_layers(model, choices: dict[str, Quantiser]) -> list[RoundedLinear]:
     """Turns the linear layers behind the quantised products into RoundedLinear, in place."""
     layers = []
     for product, quantiser in choices.items():
-        prefix, _, last = product.rpartition(".")
-        for name in (f"{prefix}.{part}" for part in JOINED.get(last, (last,))):
+        for name in layers_of(product):
             layer = model.get_submodule(name)
             layer.__class__ = RoundedLinear
             layer.quantise(quantiser)
@@ -92,7 +90,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--taught", type=Path, help="file of teach; as many of its pairs as there are judged ones join them")
-    parser.add_argument("--count", type=int, default=9600, help="pairs to train on")
+    parser.add_argument("--count", type=int, default=14400, help="pairs to train on")
     parser.add_argument("--learning-rate", type=float, default=2e-5)
     parser.add_argument("--agreement", type=float, default=1.0, help="weight of the logits' agreement in the loss")
     parser.add_argument("--batch-size", type=int, default=32)
@@ -100,20 +98,23 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     generator = random.Random(options.seed)
-    judged = select(read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv"), "train")
+    split = read_split(DATA / "split.csv")
+    judged = [pair for pairs in read_judged().values() for pair in select(pairs, split, "train")]
     examples = [(pair, one_hot(pair.label)) for pair in judged]
     if options.taught:
-        examples += [(pair, pair.probabilities) for pair in generator.sample(read_taught(options.taught), len(judged))]
+        taught = read_taught(options.taught)
+        examples += [(pair, pair.probabilities) for pair in generator.sample(taught, min(len(judged), len(taught)))]
     examples = generator.sample(examples, min(options.count, len(examples)))
 
     checkpoint = Checkpoint(options.checkpoint)
     reader = engine.load_tokenizer(checkpoint.file("tokenizer.json"), 128)
     choices = quantisers(checkpoint, 128, reader, random.Random(0).sample(judged, CALIBRATION_PAIRS))
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
-    model = AutoModelForSequenceClassification.from_pretrained(options.checkpoint).eval()  # no dropout: both runs must agree
+    # No dropout: both runs must agree.
+    model = AutoModelForSequenceClassification.from_pretrained(options.checkpoint).to(DEVICE).eval()
     layers = rounded_layers(model, choices)
     rows = encode(tokenizer, [pair for pair, _ in examples])
-    targets = torch.tensor([target for _, target in examples])
+    targets = torch.tensor([target for _, target in examples], device=DEVICE)
     narrow_relative_positions(model, max(map(len, rows)))
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.0, fused=True)
     batches = training_batches(list(range(len(rows))), rows, options.batch_size, generator)

@@ -1,9 +1,9 @@
 """Labels unjudged pairs with a teacher's probabilities, for `finetune --taught`.
 
-The teacher is one fine-tuned classifier, or several whose probabilities are averaged, and two opinions beside them. Where the
-food facts show that a title breaks its theme's constraint, their own probability joins as one more opinion of equal weight.
-Where the letters of data/knowledge.txt judge the pair, their word counts as much as all classifiers: a broken pair gains
-severe, a kept one loses it, and relevant and weak share the rest as the classifiers would.
+The teacher is one fine-tuned classifier, or several whose probabilities are averaged, and two opinions beside them. Where
+the food facts show that a title breaks its theme's constraint, their own probability joins as one more opinion of equal
+weight. Where the letters of data/knowledge.txt judge the pair, their word counts as much as all classifiers: a broken pair
+gains severe, a kept one loses it, and relevant and weak share the rest as the classifiers would.
 """
 
 import argparse

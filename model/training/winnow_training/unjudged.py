@@ -1,9 +1,9 @@
-"""Writes pairs that nobody judged, for a teacher to label: titles of every source under training themes, under recombinations
-of their parts, and under the themes of data/themes.txt.
+"""Writes pairs that nobody judged, for a teacher to label: titles of every source under training themes, under
+recombinations of their parts, and under the themes of data/themes.txt.
 
 Each theme gets titles near it, titles that break its constraint, and some at random. Where data/knowledge.txt says what a
-title holds and data/themes.txt what a theme forbids, the column broken says whether the one breaks the other. No theme of the
-validation or test part is written, whatever is recombined.
+title holds and data/themes.txt what a theme forbids, the column broken says whether the one breaks the other. No theme of
+the validation or test part is written, whatever is recombined.
 """
 
 import argparse
@@ -130,7 +130,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recombined", type=int, default=2500, help="how many of the recombined themes")
     parser.add_argument("--titles", type=int, default=40, help="how many titles a theme")
-    parser.add_argument("--ruled", type=int, default=60, help="how many titles whose letters judge them, a theme of themes.txt")
+    parser.add_argument(
+        "--ruled", type=int, default=60, help="how many titles whose letters judge them, a theme of themes.txt"
+    )
     parser.add_argument("--sample", type=int, help="themes of each kind, for a trial of the recipe")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
