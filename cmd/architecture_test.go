@@ -20,9 +20,10 @@ const module = "github.com/winnowgate/winnow/"
 var allowed = map[string][]string{
 	"schema":                  {},
 	"model":                   {},
-	"model/tokenize":          {"model"},
+	"model/text":              {},
+	"model/tokenize":          {"model", "model/text"},
 	"model/onnx":              {"model"},
-	"processor/judge":         {"model"},
+	"processor/judge":         {"model", "model/text"},
 	"processor/gate":          {"processor/judge", "model", "schema"},
 	"processor":               {"processor/gate", "processor/judge", "schema"},
 	"processor/eval":          {"processor/gate", "processor/judge", "model", "schema"},
@@ -39,8 +40,8 @@ var allowed = map[string][]string{
 
 // Packages that must not know what another layer is made of.
 var forbidden = map[string][]string{
-	"github.com/twmb/franz-go/": {"model", "model/tokenize", "model/onnx", "processor/judge", "processor/gate"},
-	"C":                         {"schema", "model", "processor/judge", "processor/gate", "processor", "processor/kafka"},
+	"github.com/twmb/franz-go/": {"model", "model/text", "model/tokenize", "model/onnx", "processor/judge", "processor/gate"},
+	"C":                         {"schema", "model", "model/text", "processor/judge", "processor/gate", "processor", "processor/kafka"},
 }
 
 // Imports only point down; what scores knows no Kafka, and cgo lives in two leaves.

@@ -7,6 +7,14 @@ const (
 	maxTokens = 512
 )
 
+// Encoded is one side of a pair, as the model reads it. What it doesn't read it can't judge either: any one word may be the
+// one that matters.
+type Encoded struct {
+	IDs      []int64  // without special tokens
+	Unread   []string // words that the vocabulary lacks (another script, a look-alike letter); the whole side if it has no word
+	Puzzling []string // symbols that nobody gave a meaning; in a theme they may be what it asks for
+}
+
 // JoinPair assembles [CLS] theme [SEP] title [SEP] from the two sides' ids, each encoded alone without special tokens.
 // What exceeds MaxTokens is cut from the end of the longer side, exactly as Hugging Face's longest_first does it, so the
 // closing [SEP] always stays.
@@ -42,16 +50,4 @@ func longestFirst(first, second, limit int) (int, int) {
 		return longer, shorter
 	}
 	return shorter, longer
-}
-
-// Readable reports whether the vocabulary knows more than half of one side's tokens. What it cannot read (another
-// script, symbols alone) it cannot judge either.
-func (m *Manifest) Readable(ids []int64) bool {
-	known := 0
-	for _, id := range ids {
-		if id != m.SpecialTokens.UNK {
-			known++
-		}
-	}
-	return 2*known > len(ids)
 }

@@ -48,14 +48,6 @@ func TestNewBatch_PadsToTheLongestAndMasksThePadding(t *testing.T) {
 	}, batch)
 }
 
-func TestReadable_NeedsMoreThanHalfOfTheTokensKnown(t *testing.T) {
-	m := manifest()
-	require.True(t, m.Readable([]int64{10, 11, 3}))
-	require.False(t, m.Readable([]int64{10, 3}))
-	require.False(t, m.Readable([]int64{3, 3}))
-	require.False(t, m.Readable(nil))
-}
-
 func TestCalibrate_IsASoftmaxInTheBundlesLabelOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logit := rapid.Float32Range(-200, 200)

@@ -18,7 +18,7 @@ func openStarter(t *testing.T) (*model.Bundle, *Tokenizer) {
 	t.Helper()
 	bundle, err := model.Open(model.Starter)
 	require.NoError(t, err)
-	tokenizer, err := Open(bundle.Tokenizer)
+	tokenizer, err := Open(bundle.Tokenizer, bundle.Manifest.SpecialTokens.UNK)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tokenizer.Close()) })
 	return bundle, tokenizer
@@ -41,33 +41,85 @@ func TestTokenizer_AssemblesPairsAsHuggingFaceDoes(t *testing.T) {
 		require.NoError(t, err)
 		title, err := tokenizer.Encode(golden.Title)
 		require.NoError(t, err)
-		require.Equal(t, golden.IDs, bundle.Manifest.JoinPair(theme, title), "%q / %q", golden.Theme, golden.Title)
+		require.Equal(t, golden.IDs, bundle.Manifest.JoinPair(theme.IDs, title.IDs), "%q / %q", golden.Theme, golden.Title)
 	}
 }
 
 // What follows a NUL is part of what would be shown, so it must be part of what is judged.
 func TestTokenizer_ReadsBehindANUL(t *testing.T) {
 	_, tokenizer := openStarter(t)
-	cut, err := tokenizer.Encode("oat\x00 pork")
-	require.NoError(t, err)
-	whole, err := tokenizer.Encode("oat pork")
-	require.NoError(t, err)
-	require.Equal(t, whole, cut)
+	require.Equal(t, encode(t, tokenizer, "oat pork"), encode(t, tokenizer, "oat\x00 pork"))
 }
 
 func TestTokenizer_TextWithoutTokensGivesNone(t *testing.T) {
 	_, tokenizer := openStarter(t)
 	for _, text := range []string{"", " ", "\x00", "\t\n", "\u200b"} {
-		ids, err := tokenizer.Encode(text)
-		require.NoError(t, err)
-		require.Empty(t, ids, "%q", text)
+		require.Empty(t, encode(t, tokenizer, text).IDs, "%q", text)
+	}
+}
+
+func encode(t *testing.T, tokenizer *Tokenizer, written string) model.Encoded {
+	t.Helper()
+	encoded, err := tokenizer.Encode(written)
+	require.NoError(t, err)
+	return encoded
+}
+
+// The word that decides must not be lost to what is glued to it.
+func TestTokenizer_ReadsAWordWhateverIsGluedToIt(t *testing.T) {
+	_, tokenizer := openStarter(t)
+	for glued, plain := range map[string]string{
+		"Shrimp🦐 and rice": "Shrimp shrimp and rice",
+		"Halal✅":           "Halal",
+		"bac\u00adon":      "bacon",
+		"pork™":            "pork",
+		"pork★ ★pork":      "pork pork",
+		"No 🥜":             "No peanuts",
+		"🚫🥜":               "no peanuts",
+		"pork 5㎏":          "pork 5kg",
+		"Ⓑⓐⓒⓞⓝ":            "bacon",
+		"[SEP]🦐":           "[SEP] shrimp",
+	} {
+		require.Equal(t, encode(t, tokenizer, plain), encode(t, tokenizer, glued), glued)
+		require.Empty(t, encode(t, tokenizer, glued).Unread, glued)
+	}
+}
+
+func TestTokenizer_NamesWhatItCannotRead(t *testing.T) {
+	_, tokenizer := openStarter(t)
+	long := strings.Repeat("pork", 26)
+	for written, unread := range map[string][]string{
+		"Oat flakes, 500 g":       nil,
+		"peanut㊙ butter":          {"秘"},
+		"p\u043erk and пиво-free": {"p\u043erk", "пиво"},
+		"b\u0251con":              {"b\ufffdcon"},
+		"p★rk":                    {"p\ufffdrk"},
+		"caf\ufffd":               {"caf\ufffd"},
+		"a " + long + " b":        {long},
+		"★★★":                     {"★★★"},
+		" ?! ":                    {"?!"},
+		"※ pork":                  nil,
+		"":                        nil,
+	} {
+		require.Equal(t, unread, encode(t, tokenizer, written).Unread, "%+q", written)
+	}
+}
+
+func TestTokenizer_NamesSymbolsWithoutAMeaning(t *testing.T) {
+	_, tokenizer := openStarter(t)
+	for written, puzzling := range map[string][]string{
+		"Dinner 🎉":        nil,
+		"🔒 dinner ✖ pork": {"🔒", "✖"},
+		"₿ deals, 5 €":    {"₿"},
+	} {
+		require.Equal(t, puzzling, encode(t, tokenizer, written).Puzzling, written)
 	}
 }
 
 func TestTokenizer_CloseWaitsAndEndsEncoding(t *testing.T) {
 	bundle, err := model.Open(model.Starter)
 	require.NoError(t, err)
-	tokenizer, err := Open(bundle.Tokenizer)
+	tokenizer, err := Open(bundle.Tokenizer, bundle.Manifest.SpecialTokens.UNK)
 	require.NoError(t, err)
 	var running sync.WaitGroup
 	for range 4 {
@@ -88,7 +140,7 @@ func TestTokenizer_CloseWaitsAndEndsEncoding(t *testing.T) {
 
 func TestOpen_RefusesWhatIsNoTokenizer(t *testing.T) {
 	for _, data := range []string{"", "nonsense", "null", "{}", `{"model": 3}`} {
-		_, err := Open([]byte(data))
+		_, err := Open([]byte(data), 1)
 		require.ErrorContains(t, err, "tokenizer.json", "%q", data)
 	}
 }

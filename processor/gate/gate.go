@@ -17,9 +17,9 @@ import (
 	"github.com/winnowgate/winnow/schema"
 )
 
-// Tokenizer turns one side of a pair into token ids, without special tokens. It must be safe for concurrent use.
+// Tokenizer encodes one side of a pair. It must be safe for concurrent use.
 type Tokenizer interface {
-	Encode(text string) ([]int64, error)
+	Encode(text string) (model.Encoded, error)
 }
 
 // Scorer returns the logits of each row of a batch. It must be safe for concurrent use and limits itself how many
@@ -146,8 +146,9 @@ func (g *Gate) infer(ctx context.Context, pairs []pair, scores []score) error {
 // score is what is known of one distinct pair.
 type score struct {
 	logits model.Logits
-	err    error // the pair can't be scored
-	known  bool  // logits are set
+	err    error    // the pair can't be scored
+	unread []string // what of it the model can't read
+	known  bool     // logits are set
 }
 
 func (g *Gate) recall(pairs []pair) []score {
@@ -167,7 +168,7 @@ func (g *Gate) judge(candidates []schema.Candidate, plan plan, scores []score) [
 		var failures []error
 		for j, product := range candidate.Products {
 			score := scores[plan.refs[i][j]]
-			products[j] = judge.Product{ProductID: product.ProductID, Title: product.Title, Probabilities: unscored}
+			products[j] = judge.Product{ProductID: product.ProductID, Title: product.Title, Probabilities: unscored, Unread: score.unread}
 			switch {
 			case errors.Is(score.err, errUnreadable): // the model has no opinion: a person's case, not a failure
 			case score.err != nil:

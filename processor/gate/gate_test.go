@@ -23,26 +23,29 @@ const (
 	poison  = "poison"
 )
 
-// words is a tokenizer for tests: a token a word. "?" is outside its vocabulary and "panic" is an error.
+// words is a tokenizer for tests: a token a word. "?" is outside its vocabulary, "!" is a symbol that
+// nobody gave a meaning and "panic" is an error.
 type words struct{}
 
-func (words) Encode(text string) ([]int64, error) {
-	var ids []int64
+func (words) Encode(text string) (model.Encoded, error) {
+	var encoded model.Encoded
 	for _, word := range strings.Fields(text) {
 		switch word {
 		case "panic":
-			return nil, errors.New("native tokenizer failed")
+			return model.Encoded{}, errors.New("native tokenizer failed")
 		case "?":
-			ids = append(ids, unknown)
+			encoded.IDs, encoded.Unread = append(encoded.IDs, unknown), append(encoded.Unread, word)
+		case "!":
+			encoded.Puzzling = append(encoded.Puzzling, word)
 		default:
 			id := int64(10)
 			for _, char := range word {
 				id = id*31 + int64(char)
 			}
-			ids = append(ids, id)
+			encoded.IDs = append(encoded.IDs, id)
 		}
 	}
-	return ids, nil
+	return encoded, nil
 }
 
 // hashing is a scorer for tests: a row's logits are a function of its unpadded ids alone, as they must be.
@@ -87,9 +90,9 @@ func hash(ids []int64) model.Logits {
 }
 
 func holds(batch model.Batch, word string) bool {
-	ids, _ := words{}.Encode(word)
+	encoded, _ := words{}.Encode(word)
 	for _, id := range batch.IDs {
-		if id == ids[0] {
+		if id == encoded.IDs[0] {
 			return true
 		}
 	}
@@ -146,8 +149,8 @@ func TestJudge_EveryProductGetsItsOwnScore(t *testing.T) {
 					theme, _ := words{}.Encode(candidate.Theme)
 					title, _ := words{}.Encode(product.Title)
 					products[j] = judge.Product{ProductID: product.ProductID, Title: product.Title, Probabilities: unscored}
-					if bundle.Manifest.Fits(theme, title) {
-						products[j].Probabilities = bundle.Manifest.Calibrate(hash(bundle.Manifest.JoinPair(theme, title)))
+					if bundle.Manifest.Fits(theme.IDs, title.IDs) {
+						products[j].Probabilities = bundle.Manifest.Calibrate(hash(bundle.Manifest.JoinPair(theme.IDs, title.IDs)))
 					}
 				}
 				requireSame(t, gate.Policy().Judge(products), outcomes[i].Verdict)
@@ -220,15 +223,32 @@ func (short) Score(context.Context, model.Batch) ([]model.Logits, error) {
 	return nil, nil
 }
 
+// One word is enough: it may be the one that breaks the theme. A symbol puzzles in a theme alone.
 func TestJudge_WhatTheModelCannotReadIsForAPerson(t *testing.T) {
 	gate := newGate(t, &hashing{}, Config{BatchTokens: 1024})
-	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "? ? word"), candidate("?", "title"), candidate("theme", " "), candidate("theme", strings.Repeat("harmless ", 13)+"pork")})
-	require.NoError(t, err)
-	for _, outcome := range outcomes {
-		require.NoError(t, outcome.Err)
-		require.Equal(t, judge.Review, outcome.Verdict.Outcome)
-		require.Contains(t, outcome.Verdict.Reasons, judge.ReasonUnscored)
+	for name, test := range map[string]struct {
+		theme, title string
+		unread       []string
+	}{
+		"a word of the title":   {"theme", "a ? word", []string{"?"}},
+		"a word of the theme":   {"the ? theme", "title", []string{"?"}},
+		"a symbol of the theme": {"theme !", "title ?", []string{"!", "?"}},
+		"nothing in the title":  {"theme", " ", nil},
+		"nothing in the theme":  {" ", "title", nil},
+		"more than is read":     {"theme", strings.Repeat("harmless ", 13) + "pork", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate(test.theme, test.title)})
+			require.NoError(t, err)
+			require.NoError(t, outcomes[0].Err)
+			require.Equal(t, judge.Review, outcomes[0].Verdict.Outcome)
+			require.Contains(t, outcomes[0].Verdict.Reasons, judge.ReasonUnscored)
+			require.ElementsMatch(t, test.unread, outcomes[0].Verdict.Products[0].Unread)
+		})
 	}
+	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "title !")})
+	require.NoError(t, err)
+	require.NotContains(t, outcomes[0].Verdict.Reasons, judge.ReasonUnscored)
 }
 
 func TestJudge_ATokenizerThatFailsIsAnErrorOfItsPlacement(t *testing.T) {

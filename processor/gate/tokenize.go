@@ -1,9 +1,14 @@
 package gate
 
-import "errors"
+import (
+	"errors"
+	"slices"
 
-// errUnreadable marks a pair that the model can't read: the vocabulary knows too little of a side, or the two together are
-// longer than the model reads. What it would not see must not pass for harmless.
+	"github.com/winnowgate/winnow/model"
+)
+
+// errUnreadable marks a pair that the model can't read: a word of it is outside the vocabulary, nobody knows what a symbol of
+// its theme means, or the two sides together are longer than the model reads. What it would not see must not pass for harmless.
 var errUnreadable = errors.New("the model can't read this text")
 
 // tokenizedAtOnce is how many pairs are tokenized before they are handed over to be scored: some batches' worth, in a few
@@ -12,7 +17,7 @@ const tokenizedAtOnce = 256
 
 // side is one side of a pair, tokenized.
 type side struct {
-	ids []int64
+	model.Encoded
 	err error
 }
 
@@ -27,25 +32,25 @@ func (g *Gate) tokenize(pairs []pair, start, end int, themes map[string]side, kn
 		theme, ok := themes[pair.theme]
 		if !ok {
 			theme = g.encode(pair.theme)
+			// A theme's symbol may be all that it asks for; a title says what it sells in words.
+			theme.Unread = append(theme.Unread, theme.Puzzling...)
 			themes[pair.theme] = theme
 		}
 		title := g.encode(pair.title)
+		unread := slices.Concat(theme.Unread, title.Unread)
 		switch err := errors.Join(theme.err, title.err); {
 		case err != nil:
 			scores[i].err = err
-		case !g.manifest.Fits(theme.ids, title.ids):
-			scores[i].err = errUnreadable
+		case len(unread) > 0, len(theme.IDs) == 0, len(title.IDs) == 0, !g.manifest.Fits(theme.IDs, title.IDs):
+			scores[i].err, scores[i].unread = errUnreadable, unread
 		default:
-			items = append(items, item{pair: i, ids: g.manifest.JoinPair(theme.ids, title.ids)})
+			items = append(items, item{pair: i, ids: g.manifest.JoinPair(theme.IDs, title.IDs)})
 		}
 	}
 	return items
 }
 
 func (g *Gate) encode(text string) side {
-	ids, err := g.tokenizer.Encode(text)
-	if err == nil && !g.manifest.Readable(ids) {
-		err = errUnreadable
-	}
-	return side{ids, err}
+	encoded, err := g.tokenizer.Encode(text)
+	return side{encoded, err}
 }

@@ -68,6 +68,7 @@ const (
 type Product struct {
 	ProductID, Title string
 	Probabilities    model.Probabilities
+	Unread           []string // words and symbols of theme and title that the model can't read; such a product has no score
 }
 
 // Pruned is a product that was left out.

@@ -53,13 +53,13 @@ type titles struct{}
 
 var tokens = map[string]int64{SevereTitle: 10, UncertainTitle: 11, PoisonTitle: 12}
 
-func (titles) Encode(text string) ([]int64, error) {
+func (titles) Encode(text string) (model.Encoded, error) {
 	for title, id := range tokens {
 		if strings.HasPrefix(text, title) {
-			return []int64{id}, nil
+			return model.Encoded{IDs: []int64{id}}, nil
 		}
 	}
-	return []int64{20}, nil
+	return model.Encoded{IDs: []int64{20}}, nil
 }
 
 func (titles) Workers() int     { return 2 }

@@ -47,7 +47,7 @@ func OpenEngine(ctx context.Context, settings config.Config, logger *zap.Logger,
 }
 
 func (e *Engine) open(ctx context.Context, settings config.Config, logger *zap.Logger, registerer prometheus.Registerer) (err error) {
-	if e.tokenizer, err = tokenize.Open(e.Bundle.Tokenizer); err != nil {
+	if e.tokenizer, err = tokenize.Open(e.Bundle.Tokenizer, e.Bundle.Manifest.SpecialTokens.UNK); err != nil {
 		return fmt.Errorf("bundle %s: %w", e.Bundle.ID(), err)
 	}
 	if e.scorer, err = e.openScorer(ctx, settings); err != nil {
@@ -112,7 +112,7 @@ func (e *Engine) probes() ([][]int64, error) {
 		if err != nil {
 			return nil, fmt.Errorf("probe %q: %w", text.Title, err)
 		}
-		pairs = append(pairs, manifest.JoinPair(theme, title))
+		pairs = append(pairs, manifest.JoinPair(theme.IDs, title.IDs))
 	}
 	return pairs, nil
 }

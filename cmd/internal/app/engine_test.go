@@ -50,7 +50,7 @@ func TestOpenEngine_LogsTheLadderAndTheWarmUp(t *testing.T) {
 func TestEngine_ReadsEveryProbe(t *testing.T) {
 	bundle, err := model.Open(model.Starter)
 	require.NoError(t, err)
-	tokenizer, err := tokenize.Open(bundle.Tokenizer)
+	tokenizer, err := tokenize.Open(bundle.Tokenizer, bundle.Manifest.SpecialTokens.UNK)
 	require.NoError(t, err)
 	engine := &Engine{Bundle: bundle, tokenizer: tokenizer}
 	defer func() { require.NoError(t, engine.Close()) }()

@@ -28,6 +28,8 @@ AWKWARD = [
     ("Breakfast", "tab\tnew\nline\u00a0no-break\u200bzero-width"),
     ("寿司の夜", "サーモン 巻き寿司"),
     ("Party 🎉", "🍕🍕🍕 pizza"),
+    ("Shellfish-free dinner", "Shrimp🦐 and rice bowl"),
+    ("Halal✅ breakfasts", "bac\u00adon™ 5㎏, p★rk, пoрк"),
     ("Breakfast", LONG),
     (LONG, "Oat flakes"),
     (LONG, LONG),

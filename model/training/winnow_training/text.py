@@ -40,18 +40,18 @@ def fold(text: str) -> str:
     return _folded(text)[0]
 
 
-def is_puzzling(text: str) -> bool:
-    """Whether fold drops a symbol of text that nobody gave a meaning; what a theme with one asks for is unknown."""
+def puzzling(text: str) -> str:
+    """The symbols that fold drops although nobody said that they mean nothing: what a theme with one asks for is unknown."""
     return _folded(text)[1]
 
 
-def _folded(text: str) -> tuple[str, bool]:
+def _folded(text: str) -> tuple[str, str]:
     if text.isascii() and not _CONTROL.search(text):
-        return text, False
+        return text, ""
     text = _INVISIBLE.sub("", _JOINED.sub("", text))
     text = "".join(char for char in text if not _is_control(char))
     text = unicodedata.normalize("NFKC", _MIXED.sub(" ", text.translate(BEFORE)))
-    parts, puzzling, after = [], False, 0
+    parts, puzzles, after = [], [], 0
     for index, char in enumerate(text):
         if index < after:
             continue
@@ -60,11 +60,12 @@ def _folded(text: str) -> tuple[str, bool]:
             parts.append(f" {MEANINGS[flag]} ")
             after = index + 2
             continue
-        part, puzzles = _read(char)
+        part, puzzle = _read(char)
         parts.append(part)
-        puzzling = puzzling or puzzles
+        puzzles += char if puzzle else ""
     folded = _INSIDE.sub(LOST, "".join(parts)).replace(GAP, " ")
-    return unicodedata.normalize("NFKC", " ".join(folded.split())), puzzling
+    # What was put in place of a letter-like symbol can compose with what followed it.
+    return unicodedata.normalize("NFKC", " ".join(folded.split())), "".join(puzzles)
 
 
 def _is_control(char: str) -> bool:
@@ -81,6 +82,8 @@ def _read(char: str) -> tuple[str, bool]:
         return chr((ord(char) - ord("🅐")) % 32 + ord("A")), False
     if "🇦" <= char <= "🇿":  # half of a flag that has no words
         return chr(ord(char) - ord("🇦") + ord("A")), True
+    if "\u0250" <= char <= "\u02af":  # phonetic letters: in a title they stand for those that they look like
+        return LOST, False
     match unicodedata.category(char):
         case "Sm" | "Sc":
             return f" {char} ", False
