@@ -141,9 +141,3 @@ func TestPolicy_ValidateNamesKeyValueAndBound(t *testing.T) {
 func TestPolicy_VersionNamesEveryParameter(t *testing.T) {
 	require.Equal(t, "1;severe=0.6;review=0.1;min=2;weak=prune", policy.Version())
 }
-
-func TestTitleKey_FoldsWhatAShopperWouldCallTheSame(t *testing.T) {
-	require.Equal(t, titleKey("Oat Milk, Vanilla"), titleKey("VANILLA oat-milk milk"))
-	require.NotEqual(t, titleKey("Oat Milk 32 oz"), titleKey("Oat Milk 64 oz"))
-	require.NotEqual(t, titleKey("🍕"), titleKey("🍔"))
-}
