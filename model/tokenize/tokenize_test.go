@@ -85,34 +85,20 @@ func TestTokenizer_ReadsAWordWhateverIsGluedToIt(t *testing.T) {
 	}
 }
 
+// The trainer leaves out the same pairs: its tests read the same file.
 func TestTokenizer_NamesWhatItCannotRead(t *testing.T) {
-	_, tokenizer := openStarter(t)
-	long := strings.Repeat("pork", 26)
-	for written, unread := range map[string][]string{
-		"Oat flakes, 500 g":       nil,
-		"peanut㊙ butter":          {"秘"},
-		"p\u043erk and пиво-free": {"p\u043erk", "пиво"},
-		"b\u0251con":              {"b\ufffdcon"},
-		"p★rk":                    {"p\ufffdrk"},
-		"caf\ufffd":               {"caf\ufffd"},
-		"a " + long + " b":        {long},
-		"★★★":                     {"★★★"},
-		" ?! ":                    {"?!"},
-		"※ pork":                  nil,
-		"":                        nil,
-	} {
-		require.Equal(t, unread, encode(t, tokenizer, written).Unread, "%+q", written)
+	data, err := os.ReadFile("../text/testdata/unread.json")
+	require.NoError(t, err)
+	var sides []struct {
+		Written          string
+		Unread, Puzzling []string
 	}
-}
-
-func TestTokenizer_NamesSymbolsWithoutAMeaning(t *testing.T) {
+	require.NoError(t, json.Unmarshal(data, &sides))
 	_, tokenizer := openStarter(t)
-	for written, puzzling := range map[string][]string{
-		"Dinner 🎉":        nil,
-		"🔒 dinner ✖ pork": {"🔒", "✖"},
-		"₿ deals, 5 €":    {"₿"},
-	} {
-		require.Equal(t, puzzling, encode(t, tokenizer, written).Puzzling, written)
+	for _, side := range sides {
+		encoded := encode(t, tokenizer, side.Written)
+		require.ElementsMatch(t, side.Unread, encoded.Unread, "%+q", side.Written)
+		require.ElementsMatch(t, side.Puzzling, encoded.Puzzling, "%+q", side.Written)
 	}
 }
 

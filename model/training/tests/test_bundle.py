@@ -74,6 +74,14 @@ def test_a_checkpoint_becomes_a_bundle(monkeypatch, tmp_path, checkpoint):
     build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))  # over the one before
 
 
+def test_pairs_that_the_gate_would_not_score_are_left_out_and_counted(monkeypatch, tmp_path, checkpoint, capsys):
+    files = labelled(tmp_path)
+    with open(files[0], "a") as file:
+        file.write("w25,w1 другое,severe\n" * 3)
+    assert build(monkeypatch, checkpoint, tmp_path / "out", files)["parity"]["pairs"] == 600
+    assert "3 pairs are left out" in capsys.readouterr().out
+
+
 def test_a_folder_that_is_no_bundle_is_not_replaced(monkeypatch, tmp_path, checkpoint):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").touch()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from winnow_training import text
+from winnow_training import engine, text, unread
+from winnow_training.pairs import UnjudgedPair
 
 MODEL = Path(text.SYMBOLS).parent.parent
 VECTORS = json.loads((MODEL / "text" / "testdata" / "vectors.json").read_text())
@@ -48,3 +49,16 @@ def test_the_starter_knows_every_word_of_the_symbols():
     for words in set(text.MEANINGS.values()):
         assert re.fullmatch(r"[a-z0-9 '/]*", words), words
         assert "[UNK]" not in tokenizer.encode(words).tokens, words
+
+
+def test_what_the_server_cannot_read_is_unread_here():
+    tokenizer = engine.load_tokenizer(MODEL / "starter" / "tokenizer.json", 128)
+    for side in json.loads((MODEL / "text" / "testdata" / "unread.json").read_text()):
+        written = side["written"]
+        assert sorted(unread.unread(tokenizer, written)) == sorted(side["unread"]), ascii(written)
+        assert sorted(unread.symbols(tokenizer, written)) == sorted(side["puzzling"]), ascii(written)
+        is_read = not side["unread"] and written != ""
+        assert unread.is_read(tokenizer, UnjudgedPair("Breakfast", written)) == is_read, ascii(written)
+        assert unread.is_read(tokenizer, UnjudgedPair(written, "Oat flakes")) == (is_read and not side["puzzling"])
+    assert not unread.is_read(tokenizer, UnjudgedPair("Breakfast", "pork " * 125))
+    assert unread.is_read(tokenizer, UnjudgedPair("Breakfast", "pork " * 124))

@@ -36,6 +36,7 @@ from winnow_training.thresholds import (
     decisions,
     fit_calibration,
 )
+from winnow_training.unread import is_read
 
 PARITY_PAIRS = 2000
 # Where labelled pairs come from data/, traffic looks like these: probabilities are calibrated on them.
@@ -60,9 +61,15 @@ class Labelled:
         return {kind: np.flatnonzero(kinds == kind) for kind in dict.fromkeys(self.titles[part])}
 
 
-def labelled(options: argparse.Namespace) -> Labelled:
+def labelled(options: argparse.Namespace, tokenizer: Tokenizer) -> Labelled:
     """The pairs of --pairs, all of one kind, or those of data/, which are of two."""
     judged = {"own": read_pairs(options.pairs)} if options.pairs else read_judged(("usda", LIKE_TRAFFIC))
+    unread = 0
+    for kind, pairs in judged.items():
+        judged[kind] = [pair for pair in pairs if is_read(tokenizer, pair)]
+        unread += len(pairs) - len(judged[kind])
+    if unread:
+        print(f"{unread} pairs are left out: the model can't read them whole, so the gate asks a person", flush=True)
     split = read_split(options.split)
     held: dict[str, list[Pair]] = {"validation": [], "test": []}
     titles: dict[str, list[str]] = {"validation": [], "test": []}
@@ -196,7 +203,7 @@ def build(options: argparse.Namespace) -> None:
     checkpoint = Checkpoint(options.checkpoint, dict(options.label))
     tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), options.max_tokens)
     specials = special_tokens(tokenizer)
-    pairs = labelled(options)
+    pairs = labelled(options, tokenizer)
     prior = Prior(1 - options.weak_share - options.severe_share, options.weak_share, options.severe_share)
     bounds = Bounds(options.missed_severe, options.severe_precision, options.lost_relevant)
     held: list[Pair] = [*pairs.held["test"], *pairs.held["validation"], *pairs.train][:PARITY_PAIRS]

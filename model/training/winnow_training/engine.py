@@ -23,7 +23,7 @@ def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def encoded(tokenizer: Tokenizer, pairs: list[Pair]) -> list[Encoding]:
+def encode(tokenizer: Tokenizer, pairs: list[Pair]) -> list[Encoding]:
     """The pairs as the server encodes them, padded to the longest."""
     return tokenizer.encode_batch([folded(pair) for pair in pairs])
 
@@ -62,7 +62,7 @@ def scored(running: onnxruntime.InferenceSession, tokenizer: Tokenizer, pairs: l
     rows = []
     for start in range(0, len(order), size):
         chosen = [pairs[index] for index in order[start : start + size]]
-        rows.append(running.run(["logits"], feed(encoded(tokenizer, chosen)))[0])
+        rows.append(running.run(["logits"], feed(encode(tokenizer, chosen)))[0])
     logits = np.concatenate(rows)
     result = np.empty_like(logits)
     result[order] = logits

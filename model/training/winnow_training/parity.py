@@ -24,7 +24,7 @@ SERVED = 1e-3  # and how far this processor's own operators may move one from th
 def largest_difference(checkpoint: Checkpoint, logits: np.ndarray, tokenizer: Tokenizer, pairs: list[Pair]) -> float:
     """The largest absolute difference of one logit; a label that the checkpoint lacks has none."""
     reference = Reference(checkpoint)
-    exact = np.array([reference.logits(engine.encoded(tokenizer, [pair])[0].ids) for pair in pairs])
+    exact = np.array([reference.logits(engine.encode(tokenizer, [pair])[0].ids) for pair in pairs])
     return float(np.abs(exact - logits).max())
 
 
@@ -41,7 +41,7 @@ def largest_difference_to_torch(
     largest = 0.0
     with torch.no_grad():
         for row, pair in zip(logits, pairs, strict=True):
-            ids = torch.tensor([engine.encoded(tokenizer, [pair])[0].ids])
+            ids = torch.tensor([engine.encode(tokenizer, [pair])[0].ids])
             exact = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
             largest = max(largest, float(np.abs(exact[theirs] - row[ours]).max()))
     return largest

@@ -38,7 +38,7 @@ def inputs_of_products(checkpoint: Checkpoint, max_tokens: int, tokenizer: Token
     running = engine.session(model.SerializeToString())
     names, rows = list(products), {name: [] for name in products}
     for pair in pairs:
-        tensors = running.run([products[name][0] for name in names], engine.feed(engine.encoded(tokenizer, [pair])))
+        tensors = running.run([products[name][0] for name in names], engine.feed(engine.encode(tokenizer, [pair])))
         for name, tensor in zip(names, tensors, strict=True):
             rows[name].append(tensor.reshape(-1, tensor.shape[-1]))
     generator = np.random.default_rng(0)
@@ -178,5 +178,5 @@ def spread_over_batches(graph: bytes, tokenizer: Tokenizer, pairs: list[Pair]) -
         neighbours = generator.sample(pairs[1:], generator.randrange(min(32, len(pairs))))
         place = generator.randrange(len(neighbours) + 1)
         batch = [*neighbours[:place], pair, *neighbours[place:]]
-        rows.append(running.run(["logits"], engine.feed(engine.encoded(tokenizer, batch)))[0][place])
+        rows.append(running.run(["logits"], engine.feed(engine.encode(tokenizer, batch)))[0][place])
     return float(np.ptp(np.array(rows), axis=0).max())
