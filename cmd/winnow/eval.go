@@ -25,7 +25,7 @@ func evalCommand() *cobra.Command {
 		Short: "Measure the model and its thresholds on labelled pairs",
 		Long: `Scores a CSV file with the columns theme, title and label (relevant, weak or severe) through the gate that winnow run
 uses, each pair as a placement of its own, and reports how well severe pairs are ranked, what the thresholds let through,
-and how far the probabilities can be believed.`,
+and how far the probabilities can be believed. The file is UTF-8; a row that can be read in two ways is refused with its line.`,
 		Example: "  winnow eval --pairs labelled.csv\n  winnow eval --pairs labelled.csv --json | jq .severe_auc\n  winnow eval --pairs labelled.csv --html report.html",
 		Args:    noArguments,
 	}

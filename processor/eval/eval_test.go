@@ -89,10 +89,10 @@ func TestReadPairs_ReadsColumnsInAnyOrder(t *testing.T) {
 func TestReadPairs_NamesWhatIsWrongAndWhere(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                                     "the file is empty",
-		"theme,title\n":                        "label is missing",
+		"theme,title\n":                        "column missing: label",
 		"theme,title,label\n":                  "holds no pairs",
 		"theme,title,label\na,b,weak\na,b,wek": `line 3: label "wek" is not one of`,
-		"theme,title,label\na,,weak\n":         "line 2: the theme or the title is empty",
+		"theme,title,label\na,,weak\n":         "line 2: title is empty",
 		"theme,title,label\na,b\n":             "line 2",
 	} {
 		_, err := ReadPairs(strings.NewReader(text))

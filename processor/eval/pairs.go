@@ -3,13 +3,11 @@
 package eval
 
 import (
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 
 	"github.com/winnowgate/winnow/model"
+	"github.com/winnowgate/winnow/processor/table"
 )
 
 // Pair is one judged pair.
@@ -21,44 +19,19 @@ type Pair struct {
 
 func labels() []string { return []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere} }
 
-// ReadPairs reads CSV with a header that names the columns theme, title and label, in any order. A label it does not know
-// is an error that names its line.
+// ReadPairs reads CSV with a header that names the columns theme, title and label, in any order; what is wrong with it is an
+// error that names the line.
 func ReadPairs(in io.Reader) ([]Pair, error) {
-	reader := csv.NewReader(in)
-	header, err := reader.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the file is empty: its first line must name the columns theme, title and label")
-	}
+	rows, err := table.Read(in, map[string][]string{"label": labels()}, "theme", "title", "label")
 	if err != nil {
 		return nil, err
 	}
-	var columns [3]int
-	for i, name := range []string{"theme", "title", "label"} {
-		if columns[i] = slices.Index(header, name); columns[i] < 0 {
-			return nil, fmt.Errorf("the first line names the columns %q, %s is missing", header, name)
-		}
-	}
-	var pairs []Pair
-	for {
-		row, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		pair := Pair{row[columns[0]], row[columns[1]], row[columns[2]]}
-		line, _ := reader.FieldPos(columns[2])
-		if !slices.Contains(labels(), pair.Label) {
-			return nil, fmt.Errorf("line %d: label %q is not one of %v", line, pair.Label, labels())
-		}
-		if pair.Theme == "" || pair.Title == "" {
-			return nil, fmt.Errorf("line %d: the theme or the title is empty", line)
-		}
-		pairs = append(pairs, pair)
-	}
-	if len(pairs) == 0 {
+	if len(rows) == 0 {
 		return nil, errors.New("the file holds no pairs")
+	}
+	pairs := make([]Pair, len(rows))
+	for i, row := range rows {
+		pairs[i] = Pair{row.Cells["theme"], row.Cells["title"], row.Cells["label"]}
 	}
 	return pairs, nil
 }

@@ -2,7 +2,7 @@ from collections import defaultdict
 
 import pytest
 
-from winnow_training.pairs import DATA, read_judged, read_pairs, read_split, select
+from winnow_training.pairs import DATA, read_judged, read_pairs, read_products, read_split, select
 from winnow_training.split import parts_of_all
 
 
@@ -47,3 +47,21 @@ def test_a_theme_without_a_part_is_named():
     pairs = read_pairs(DATA / "judged_pairs.csv")
     with pytest.raises(ValueError, match="1 themes are not in the split file"):
         select(pairs, {pair.theme: "train" for pair in pairs if pair.theme != pairs[0].theme}, "train")
+
+
+def test_a_theme_in_two_parts_is_named(tmp_path):
+    file = tmp_path / "split.csv"
+    file.write_text("theme,part\na,train\nb,test\na,train\na,test\n")
+    with pytest.raises(ValueError, match=r"split\.csv:5: theme 'a' is in two parts, train and test"):
+        read_split(file)
+
+
+def test_a_part_that_is_none_is_named(tmp_path):
+    file = tmp_path / "split.csv"
+    file.write_text("theme,part\na,tran\n")
+    with pytest.raises(ValueError, match=r"split\.csv:2: part 'tran' is not one of train, validation, test"):
+        read_split(file)
+
+
+def test_the_catalogue_keeps_the_rules():
+    assert len(read_products()) > 10_000

@@ -1,12 +1,14 @@
 """Judged (theme, title) pairs, split by theme so that every evaluation theme is unseen."""
 
-import csv
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from winnow_training.table import read_table
+
 LABELS = ("relevant", "weak", "severe")
+PARTS = ("train", "validation", "test")
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 # Of 100 themes. Validation chooses the epoch and fits temperature and thresholds; test is only reported.
@@ -41,27 +43,19 @@ class TaughtPair:
     probabilities: tuple[float, ...]  # by label, in the order of LABELS
 
 
-def _rows(path: Path, *columns: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, row) of a CSV file whose header must name columns."""
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = set(columns) - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path}: column missing: {', '.join(sorted(missing))}")
-        for row in reader:
-            yield reader.line_num, row
+def _rows(path: Path, *columns: str, values: Mapping[str, Sequence[str]] | None = None) -> list[tuple[int, dict[str, str]]]:
+    """(line, row) of a CSV file; columns are those that every row must fill."""
+    return read_table(path, *columns, values=values)
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Reads a CSV file with the columns theme, title and label; names the line of a label it does not know."""
-    pairs = []
-    for line, row in _rows(path, "theme", "title", "label"):
-        if row["label"] not in LABELS:
-            raise ValueError(f"{path}:{line}: label {row['label']!r} is not one of {', '.join(LABELS)}")
-        pairs.append(Pair(row["theme"], row["title"], LABELS.index(row["label"]), path.stem, row.get("set") or ""))
-    if not pairs:
+    """Reads a CSV file with the columns theme, title and label; names the line of what is wrong with it."""
+    rows = _rows(path, "theme", "title", "label", values={"label": LABELS})
+    if not rows:
         raise ValueError(f"{path}: no pairs")
-    return pairs
+    return [
+        Pair(row["theme"], row["title"], LABELS.index(row["label"]), path.stem, row.get("set", "")) for _, row in rows
+    ]
 
 
 def judged_files() -> list[Path]:
@@ -88,21 +82,25 @@ BROKEN = {"yes": True, "no": False, "": None}
 def read_unjudged(path: Path) -> list[UnjudgedPair]:
     """Reads a file of `python -m winnow_training.unjudged`."""
     return [
-        UnjudgedPair(row["theme"], row["title"], BROKEN[row["broken"]]) for _, row in _rows(path, "theme", "title", "broken")
+        UnjudgedPair(row["theme"], row["title"], BROKEN[row["broken"]])
+        for _, row in _rows(path, "theme", "title", values={"broken": tuple(BROKEN)})
     ]
 
 
 def read_taught(path: Path) -> list[TaughtPair]:
     """Reads a file of `python -m winnow_training.teach`: theme, title and a teacher's probability of every label."""
-    return [
-        TaughtPair(row["theme"], row["title"], tuple(float(row[label]) for label in LABELS))
-        for _, row in _rows(path, "theme", "title", *LABELS)
-    ]
+    taught = []
+    for line, row in _rows(path, "theme", "title", *LABELS):
+        try:
+            taught.append(TaughtPair(row["theme"], row["title"], tuple(float(row[label]) for label in LABELS)))
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from error
+    return taught
 
 
 def read_products() -> list[dict[str, str]]:
     """The catalogue: source, title, brand, category, ingredients."""
-    return [row for _, row in _rows(DATA / "usda_products.csv", "title", "brand", "ingredients")]
+    return [row for _, row in _rows(DATA / "usda_products.csv", "title")]
 
 
 def theme_hash(theme: str) -> int:
@@ -136,8 +134,13 @@ def parts_of_family(pairs: list[Pair]) -> dict[str, str]:
 
 def read_split(path: Path) -> dict[str, str]:
     """theme -> part, from the file that `python -m winnow_training.split` wrote."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["theme"]: row["part"] for row in csv.DictReader(file)}
+    split: dict[str, str] = {}
+    for line, row in _rows(path, "theme", "part", values={"part": PARTS}):
+        if split.setdefault(row["theme"], row["part"]) != row["part"]:
+            raise ValueError(
+                f"{path}:{line}: theme {row['theme']!r} is in two parts, {split[row['theme']]} and {row['part']}"
+            )
+    return split
 
 
 def select(pairs: list[Pair], split: dict[str, str], part: str) -> list[Pair]:
