@@ -63,8 +63,9 @@ test-broker: build ## three minutes: two replicas against a real Apache Kafka br
 	@processor/processortest/broker/fetch $(BROKER)
 	KAFKA_LIBS=$(BROKER) WINNOW_BINARY=$(CURDIR)/bin/winnow go test -count=1 -tags broker -timeout 15m -v -run TestRun_ ./cmd/winnow
 
-fuzz: ## a minute of hostile bytes for the decoder, and one for the folding of text
-	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz FuzzDecodeCandidate -fuzztime 1m
+fuzz: ## minutes of hostile bytes for the decoders and for the folding of text
+	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz 'FuzzDecodeCandidate$$' -fuzztime 30s
+	CGO_ENABLED=0 go test ./schema -run '^$$' -fuzz FuzzDecodeCandidateJSON -fuzztime 30s
 	CGO_ENABLED=0 go test ./model/text -run '^$$' -fuzz FuzzFold -fuzztime 1m -fuzzminimizetime 1s
 
 lint: native $(PYTHON)/.complete ## formatting, golangci-lint, hadolint

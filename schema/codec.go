@@ -113,7 +113,8 @@ var candidateFingerprint = func() [8]byte {
 	return fingerprint
 }()
 
-// DecodeCandidateJSON decodes and checks a candidate written as one JSON object; a field it does not know is an error.
+// DecodeCandidateJSON decodes and checks a candidate written as one JSON object. A field it does not know, a key that stands
+// twice and half a surrogate are errors.
 func (c *Codec) DecodeCandidateJSON(data []byte) (Candidate, error) {
 	if len(data) > c.limits.RecordBytes {
 		return Candidate{}, &Error{ClassLimit, fmt.Errorf("line has %d bytes, the limit is %d", len(data), c.limits.RecordBytes)}
@@ -129,6 +130,9 @@ func (c *Codec) DecodeCandidateJSON(data []byte) (Candidate, error) {
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Candidate{}, &Error{ClassEncoding, errors.New("more than one JSON value on the line")}
+	}
+	if err := unambiguous(data); err != nil {
+		return Candidate{}, err
 	}
 	return candidate, c.limits.Check(&candidate)
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,6 +102,30 @@ func TestScore_AnswersEveryLineInOrder(t *testing.T) {
 	require.Contains(t, lines[5].Reasons, "unscored")
 	require.Equal(t, "p6", lines[7].PlacementID)
 	require.Equal(t, "severe", lines[7].Verdict)
+}
+
+// The ids of the first two lines differ; an answer with replacement characters would name neither.
+func TestScore_JSONThatCanBeReadInTwoWaysIsADeadLetter(t *testing.T) {
+	lines := scoreText(t, "\ufeff"+strings.Join([]string{
+		`{"placement_id":"p\ud800","theme":"t","products":[{"product_id":"a","title":"Rice cakes"}]}`,
+		`{"placement_id":"p\udfff","theme":"t","products":[{"product_id":"a","title":"Rice cakes"}]}`,
+		`{"placement_id":"p3","theme":"t","products":[{"product_id":"a","title":"Rice cakes"}],"products":[{"product_id":"c"}]}`,
+		"{\"placement_id\":\"p4\",\"theme\":\"Caf\xe9\",\"products\":[{\"product_id\":\"a\",\"title\":\"x\"}]}",
+	}, "\n"))
+	require.Len(t, lines, 4)
+	for i, line := range lines {
+		require.Equal(t, "dead-letter", line.Verdict)
+		require.Equal(t, []string{"invalid"}, line.Reasons)
+		require.Contains(t, line.Error, fmt.Sprintf("line %d: ", i+1))
+		require.Empty(t, line.PlacementID)
+	}
+}
+
+func TestScore_ReadsAStreamThatStartsWithAByteOrderMark(t *testing.T) {
+	lines := scoreText(t, "\ufeff"+`{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Chicken breast, raw"}]}`)
+	require.Len(t, lines, 1)
+	require.Equal(t, "p1", lines[0].PlacementID)
+	require.Equal(t, "severe", lines[0].Verdict)
 }
 
 func TestScore_NothingInNothingOut(t *testing.T) {

@@ -22,12 +22,16 @@ import (
 // alike.
 const scoreChunk = 256
 
+// byteOrderMark is what some editors and spreadsheets put before UTF-8.
+const byteOrderMark = "\ufeff"
+
 func scoreCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "score",
 		Short: "Judge candidates from standard input, without Kafka",
 		Long: `Reads one candidate as JSON a line and writes one verdict as JSON a line, in the same order, through the gate that
-winnow run uses. A line that is no candidate gets the verdict dead-letter, its class as the reason and an error.`,
+winnow run uses. A line that is no candidate gets the verdict dead-letter, its class as the reason and an error; so does
+one that can be read in two ways, with a key twice or half a surrogate pair. A byte order mark at the start is skipped.`,
 		Example: `  echo '{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Beef jerky"}]}' | winnow score`,
 		Args:    noArguments,
 	}
@@ -60,6 +64,11 @@ type line struct {
 
 func score(ctx context.Context, gate *gate.Gate, codec *schema.Codec, limits schema.Limits, in io.Reader, out io.Writer) error {
 	reader := bufio.NewReaderSize(in, 64<<10)
+	if start, err := reader.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
+		if _, err := reader.Discard(len(byteOrderMark)); err != nil {
+			return fmt.Errorf("read line 1: %w", err)
+		}
+	}
 	writer := bufio.NewWriter(out)
 	encoder := json.NewEncoder(writer)
 	encoder.SetEscapeHTML(false)
