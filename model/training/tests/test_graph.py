@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from words import TWO_SEGMENTS, save_tokenizer
 
 from winnow_training import engine
 from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
@@ -101,15 +102,39 @@ def changed(tmp_path: Path, variant: str = "absolute", **changes) -> Path:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"model_type": "bert"}, "model_type is 'bert'"),
-        ({"pos_att_type": ["c2p", "p2p"]}, "pos_att_type names p2p, supported are c2p and p2c"),
+        ({"model_type": "bert"}, "key model_type: is 'bert'"),
+        ({"pos_att_type": ["c2p", "p2p"]}, "key pos_att_type: is .*p2p.*, supported are c2p and p2c"),
         ({"conv_kernel_size": 3, "num_hidden_layers": 1}, "behind the only layer"),
-        ({"hidden_act": "swish"}, "hidden_act is 'swish', supported are gelu, relu, tanh"),
+        ({"hidden_act": "swish"}, "key hidden_act: is .swish., supported are gelu, relu, tanh"),
     ],
 )
 def test_an_unsupported_architecture_is_named(tmp_path, changes, says):
     with pytest.raises(UnsupportedCheckpoint, match=says):
         Deberta(Checkpoint(changed(tmp_path, **changes)), MAX_TOKENS).build()
+
+
+def test_a_title_of_its_own_segment_is_computed_as_transformers_does(tmp_path, runtime):
+    checkpoint = Checkpoint(changed(tmp_path))
+    save_tokenizer(checkpoint.folder, TWO_SEGMENTS)
+    model, reference = Deberta(checkpoint, MAX_TOKENS).build(), Reference(checkpoint)
+    pairs = json.loads((TINY / "absolute" / "segments.json").read_text())
+    together = run(model, [pair["ids"] for pair in pairs])
+    for pair, logits in zip(pairs, together, strict=True):
+        np.testing.assert_allclose(reference.logits(pair["ids"]), pair["logits"], atol=1e-5)
+        np.testing.assert_allclose(run(model, [pair["ids"]])[0], pair["logits"], atol=runtime)
+        np.testing.assert_allclose(logits, pair["logits"], atol=runtime)
+
+
+def test_segments_without_absolute_positions_are_computed_too(tmp_path, runtime):
+    folder = changed(tmp_path, "shared", type_vocab_size=2)
+    types = round_rows(np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32))
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {"deberta.embeddings.token_type_embeddings.weight": types}, folder / "model.safetensors")
+    save_tokenizer(folder, TWO_SEGMENTS)
+    checkpoint = Checkpoint(folder)
+    model, reference = Deberta(checkpoint, MAX_TOKENS).build(), Reference(checkpoint)
+    for pair in json.loads((TINY / "absolute" / "segments.json").read_text()):
+        np.testing.assert_allclose(run(model, [pair["ids"]])[0], reference.logits(pair["ids"]), atol=runtime)
 
 
 def test_a_missing_tensor_is_named(tmp_path):
@@ -136,5 +161,8 @@ def test_weights_off_the_int8_grid_are_kept_as_they_are(tmp_path, runtime):
 
 
 def test_more_tokens_than_absolute_positions_is_refused():
-    with pytest.raises(UnsupportedCheckpoint, match="only 64 absolute positions"):
+    with pytest.raises(
+        UnsupportedCheckpoint,
+        match="key max_position_embeddings: there are only 64 absolute positions, too few for 65 tokens",
+    ):
         Deberta(Checkpoint(TINY / "absolute"), 65).build()

@@ -1,13 +1,15 @@
 """A bundle turned back into a checkpoint computes what the bundle's graph computes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from test_graph import MAX_TOKENS, TINY, VARIANTS, goldens
+from test_graph import MAX_TOKENS, TINY, VARIANTS, changed, goldens
 from test_quantise import OneTokenAWord, pairs
+from words import ONE_SEGMENT, TWO_SEGMENTS, save_tokenizer
 
 from winnow_training import quantise
 from winnow_training.checkpoint import Checkpoint
@@ -32,6 +34,21 @@ def test_a_bundle_unfolds_to_the_checkpoint_that_it_was_built_from(tmp_path, var
     before, after = Reference(Checkpoint(TINY / variant)), Reference(Checkpoint(tmp_path / "out"))
     for ids, _ in goldens(variant):
         np.testing.assert_allclose(after.logits(ids), before.logits(ids), atol=1e-5)
+
+
+@pytest.mark.parametrize("template", [ONE_SEGMENT, TWO_SEGMENTS])
+def test_what_is_built_again_of_a_bundle_has_its_segments(tmp_path, template):
+    """A row of types that the graph lacks must not come back as another one: the tokenizer may ask for it."""
+    folder = changed(tmp_path)
+    tokenizer = save_tokenizer(folder, template)
+    before = Checkpoint(folder)
+    bundle = bundled(tmp_path, Deberta(before, MAX_TOKENS).build())
+    shutil.copyfile(tokenizer, bundle / "tokenizer.json")
+    unfold(bundle, tmp_path / "out")
+    save_tokenizer(tmp_path / "out", TWO_SEGMENTS)
+    pair = [1, 5, 6, 2, 7, 8, 2]
+    expected = Reference(before).logits(pair)
+    np.testing.assert_allclose(Reference(Checkpoint(tmp_path / "out")).logits(pair), expected, atol=1e-5)
 
 
 def test_a_bundle_in_8_bits_unfolds_to_the_weights_it_computes_with(tmp_path):

@@ -1,20 +1,24 @@
 """A Hugging Face DeBERTa-v2/v3 sequence classifier, read from config.json and model.safetensors alone."""
 
-import json
 import math
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
+from winnow_training.config import (
+    UnsupportedCheckpoint,
+    brief,
+    expected_shapes,
+    positions,
+    read_config,
+    read_json,
+    refuse_pointer,
+)
 from winnow_training.pairs import LABELS
-
-ACTIVATIONS = ("gelu", "relu", "tanh")
-
-
-class UnsupportedCheckpoint(ValueError):
-    """A checkpoint that the graph builder would not compute faithfully; the message says why."""
 
 
 class Checkpoint:
@@ -22,12 +26,13 @@ class Checkpoint:
 
     def __init__(self, folder: Path, names: dict[str, str] | None = None):
         self.folder = folder
-        self.config = json.loads(self.file("config.json").read_text())
-        try:
-            self.weights = load_file(self.file("model.safetensors"))
-        except (SafetensorError, TypeError) as error:  # TypeError: a data type that numpy lacks, such as bfloat16
-            raise UnsupportedCheckpoint(f"{folder}/model.safetensors can't be read: {error}; save it in float32") from error
-        self._check()
+        self.config = read_config(self.file("config.json"))
+        self.weights = self._weights()
+        for name, shape in expected_shapes(self.config):
+            self._check(name, shape)
+        rows = max(len(np.atleast_1d(self["classifier.weight"])), 1)  # a row a label
+        self._check("classifier.weight", (rows, self.config["hidden_size"]))
+        self._check("classifier.bias", (rows,))
         self.columns = self._columns(names or {})
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -42,62 +47,119 @@ class Checkpoint:
                 f"{self.folder} has no {name}: a checkpoint is a folder with config.json, "
                 "model.safetensors and tokenizer.json"
             )
+        refuse_pointer(self.folder / name)
         return self.folder / name
 
-    def _check(self) -> None:
-        config, folder = self.config, self.folder
-        if config.get("model_type") != "deberta-v2":
+    def _weights(self) -> dict[str, np.ndarray]:
+        whole, cut = self.folder / "model.safetensors", self.folder / "model.safetensors.index.json"
+        if cut.exists() and not whole.exists():
             raise UnsupportedCheckpoint(
-                f"{folder}: model_type is {config.get('model_type')!r}, must be 'deberta-v2' (DeBERTa-v2 and v3)"
+                f"{cut}: the weights are cut into several files: "
+                'load the model with transformers and save it in one, save_pretrained(FOLDER, max_shard_size="100GB")'
             )
-        for key in ("hidden_act", "pooler_hidden_act"):
-            if (kind := config.get(key, "gelu")) not in ACTIVATIONS:
-                raise UnsupportedCheckpoint(f"{folder}: {key} is {kind!r}, supported are {', '.join(ACTIVATIONS)}")
-        if (kind := config.get("conv_act", "tanh")) not in ACTIVATIONS:
-            raise UnsupportedCheckpoint(f"{folder}: conv_act is {kind!r}, supported are {', '.join(ACTIVATIONS)}")
-        if self.convolution and config["num_hidden_layers"] == 1:
-            raise UnsupportedCheckpoint(f"{folder}: a convolution (conv_kernel_size) behind the only layer is not supported")
-        unknown = set(self._named_terms) - {"c2p", "p2c"}
-        if unknown:
+        file = self.file("model.safetensors")
+        try:
+            return load_file(file)
+        except TypeError as error:  # a data type that numpy lacks, such as bfloat16 where no package adds it
+            raise UnsupportedCheckpoint(f"{file}: can't be read ({error}): save it in float32") from error
+        except (SafetensorError, ValueError) as error:
+            raise UnsupportedCheckpoint(f"{file}: is broken or cut short ({error}): fetch or save it again") from error
+
+    def _check(self, name: str, shape: tuple[int, ...]) -> None:
+        """Parity would not tell: what is not finite differs from nothing."""
+        found = self[name] if name in self.weights else None
+        if found is None or found.shape != shape:
+            says = f"is {' x '.join(map(str, found.shape)) or 'one number'}" if found is not None else "is missing"
             raise UnsupportedCheckpoint(
-                f"{folder}: pos_att_type names {', '.join(sorted(unknown))}, supported are c2p and p2c"
+                f"{self.folder}/model.safetensors: tensor {name} {says}, "
+                f"config.json beside it says {' x '.join(map(str, shape))}: take both from the same checkpoint"
             )
+        if not np.issubdtype(self.weights[name].dtype, np.floating):
+            raise UnsupportedCheckpoint(
+                f"{self.folder}/model.safetensors: tensor {name} holds {self.weights[name].dtype}: save it in float32"
+            )
+        if not np.isfinite(found).all():
+            raise UnsupportedCheckpoint(
+                f"{self.folder}/model.safetensors: tensor {name} holds a NaN or an infinity: the training went wrong"
+            )
+
+    @cached_property
+    def separator(self) -> int | None:
+        """The id of [SEP] where what follows the first one is of token type 1, or None where every token is of type 0.
+
+        As whoever trained it with transformers: types are those of the tokenizer's own template, unless the tokenizer's
+        settings leave them out. Where both types add the same, nobody can tell.
+        """
+        file, settings = self.folder / "tokenizer.json", self.folder / "tokenizer_config.json"
+        if self.config["type_vocab_size"] < 2 or not file.is_file():
+            return None
+        rows = self["deberta.embeddings.token_type_embeddings.weight"]
+        inputs = (
+            read_json(settings).get("model_input_names", ["token_type_ids"]) if settings.is_file() else ["token_type_ids"]
+        )
+        if (rows == rows[0]).all() or "token_type_ids" not in inputs:
+            return None
+        tokenizer = read_tokenizer(file)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        pair = tokenizer.encode("a", "b")
+        theme = [kind for kind, side in zip(pair.type_ids, pair.sequence_ids, strict=True) if side == 0]
+        title = pair.sequence_ids.index(1) if 1 in pair.sequence_ids else len(pair)
+        if not any(pair.type_ids):
+            return None
+        if any(theme) or pair.type_ids != [0] * title + [1] * (len(pair) - title):
+            raise UnsupportedCheckpoint(
+                f"{file}: key post_processor: gives a pair the token types {pair.type_ids}, "
+                "supported are 0 up to the first [SEP] and 1 behind it, or 0 alone"
+            )
+        return tokenizer.token_to_id("[SEP]")
+
+    def check_vocabulary(self, tokenizer: Tokenizer) -> None:
+        """A token without an embedding would be an error of every placement that holds it."""
+        last, token = max((number, token) for token, number in tokenizer.get_vocab(with_added_tokens=True).items())
+        if last >= self.config["vocab_size"]:
+            raise UnsupportedCheckpoint(
+                f"{self.folder}/tokenizer.json: token {brief(token)} has the id {last}, but config.json's vocab_size is "
+                f"{self.config['vocab_size']}: take both from the same checkpoint, or resize the embeddings and train"
+            )
+
+    def training(self) -> dict[str, str]:
+        """What training.json beside it says of where the weights come from, as finetune writes it."""
+        file = self.folder / "training.json"
+        noted = read_json(file) if file.exists() else {}
+        for key in ("base", "base_licence", "data", "data_licence"):
+            if not isinstance(noted.get(key, ""), str):
+                raise UnsupportedCheckpoint(f"{file}: key {key}: is {brief(noted[key])}, must be text")
+        return noted
 
     labels = LABELS  # of the graph's columns, in order
 
     @property
     def position_terms(self) -> list[str]:
         """Which of c2p and p2c attention adds to the content's own scores."""
-        return self._named_terms if self.config.get("relative_attention", False) else []
+        return self.config["pos_att_type"] if self.config["relative_attention"] else []
 
     @property
     def convolution(self) -> int:
         """Width of the convolution beside the first layer (DeBERTa-v2-xlarge), or 0."""
-        return self.config.get("conv_kernel_size", 0)
-
-    @property
-    def _named_terms(self) -> list[str]:
-        types = self.config.get("pos_att_type") or []
-        return types.split("|") if isinstance(types, str) else list(types)
+        return self.config["conv_kernel_size"]
 
     @property
     def scale(self) -> float:
         """What scores are divided by. Named terms count even where relative attention is off, as in transformers."""
         size = self.config["hidden_size"] // self.config["num_attention_heads"]
-        return math.sqrt(size * (1 + len(self._named_terms)))
+        return math.sqrt(size * (1 + len(self.config["pos_att_type"])))
 
     @property
     def positions(self) -> tuple[int, int, int]:
         """(buckets, longest, span): log buckets or -1, the largest distance told apart, half the rows of the table."""
-        buckets, longest = self.config.get("position_buckets", -1), self.config.get("max_relative_positions", -1)
-        longest = longest if longest > 0 else self.config["max_position_embeddings"]
-        return buckets, longest, buckets if buckets > 0 else longest
+        return positions(self.config)
 
     def _columns(self, names: dict[str, str]) -> dict[str, int]:
         """The classifier's row of each of LABELS that the checkpoint knows, mapped by name."""
         meanings = {label: label for label in LABELS} | {name.lower(): label for name, label in names.items()}
         count = len(self["classifier.weight"])
-        known = self.config.get("id2label") or {}
+        known = self.config["id2label"]
         rows = [known.get(str(row), f"LABEL_{row}") for row in range(count)]
         if count > len(LABELS):
             raise UnsupportedCheckpoint(
@@ -108,8 +170,8 @@ class Checkpoint:
             label = meanings.get(name.lower())
             if label is None:
                 raise UnsupportedCheckpoint(
-                    f"{self.folder}: config.json names a label {name!r}, which is none of {', '.join(LABELS)}: "
-                    f"say what it means, for example --label {name}=severe"
+                    f"{self.folder}/config.json: key id2label: names a label {name!r}, which is none of "
+                    f"{', '.join(LABELS)}: say what it means, for example --label {name}=severe"
                 )
             if label in columns:
                 raise UnsupportedCheckpoint(f"{self.folder}: two labels of {rows} mean {label}")
@@ -137,3 +199,14 @@ class Checkpoint:
 
 
 ABSENT = -1e4  # far below any logit, also after division by any temperature
+
+
+def read_tokenizer(file: Path) -> Tokenizer:
+    """The tokenizer of a tokenizer.json, as it is."""
+    refuse_pointer(file)
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the bindings raise nothing narrower
+        raise UnsupportedCheckpoint(
+            f"{file}: can't be read as a tokenizer ({error}): save it again with tokenizers"
+        ) from error

@@ -133,10 +133,11 @@ def trained(name: str, start: str, *options: str) -> Callable[[dict[str, list[Pa
 
 def checkpoint_scored(checkpoint: Path, parts: dict[str, list[Pair]]) -> Scored:
     """A checkpoint as ONNX Runtime runs it: a DeBERTa folded, any other exported the usual way."""
-    tokenizer = engine.load_tokenizer(checkpoint / "tokenizer.json", 128)
     if json.loads((checkpoint / "config.json").read_text())["model_type"] == "deberta-v2":
+        tokenizer = engine.load_tokenizer(checkpoint / "tokenizer.json", 128)
         graph: bytes | Path = Deberta(Checkpoint(checkpoint), 128).build().SerializeToString()
     else:
+        tokenizer = engine.open_tokenizer(checkpoint / "tokenizer.json", 128)  # framed as it was trained
         graph = checkpoint / "stock.onnx"
         export(checkpoint, graph)
     running = engine.session(graph)

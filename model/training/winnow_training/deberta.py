@@ -7,8 +7,8 @@ What makes it faster than a stock export, with the same result:
 - What lies between two products is one operator (winnow_training.operators): attention, activation, residual and norm.
 - The last layer computes the query of [CLS] alone, and what follows its attention for [CLS] alone, because the classifier
   reads nothing else.
-- Without absolute positions a token's embedding depends on the token alone, and so do its query, key and value in the first
-  layer: a token that a batch holds many times is computed once. (The starter has absolute positions.)
+- Without absolute positions and segments a token's embedding depends on the token alone, and so do its query, key and value
+  in the first layer: a token that a batch holds many times is computed once. (The starter has absolute positions.)
 - Weights that lie on the int8 grid take one byte each. Arithmetic is fp32, but for the products that have a quantiser; what
   a processor's own operators make of fp32 is theirs (model/native/operators/amx.h).
 
@@ -22,7 +22,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.config import UnsupportedCheckpoint
 from winnow_training.fuse import fuse
 from winnow_training.graph import Graph, Product, Quantiser
 from winnow_training.grid import encode_rows, on_grid
@@ -97,22 +98,33 @@ class Deberta:
         """
         g, checkpoint, prefix = self.graph, self.checkpoint, "deberta.embeddings."
         ids, rows = "input_ids", None
-        positioned = checkpoint.config.get("position_biased_input", True)
-        if not positioned:
+        positioned, segmented = checkpoint.config["position_biased_input"], checkpoint.separator is not None
+        if not (positioned or segmented):
             ids, rows = g.operator("Distinct", ids, outputs=2)
         x = self._words(checkpoint[prefix + "word_embeddings.weight"], ids)
         if positioned:
             table = checkpoint[prefix + "position_embeddings.weight"]
             if len(table) < self.max_tokens:
-                raise UnsupportedCheckpoint(f"{self.max_tokens} tokens, but only {len(table)} absolute positions")
+                raise UnsupportedCheckpoint(
+                    f"{checkpoint.folder}/config.json: key max_position_embeddings: there are only {len(table)} absolute "
+                    f"positions, too few for {self.max_tokens} tokens: build with --max-tokens {len(table)} or less"
+                )
             positions = g.constant("positions", table[: self.max_tokens])
             x = g.op("Add", x, g.op("Slice", positions, g.ints(0), self.length, g.ints(0)))
-        if checkpoint.config.get("type_vocab_size", 0):
-            x = g.op("Add", x, g.constant("types", checkpoint[prefix + "token_type_embeddings.weight"][0]))
+        if checkpoint.config["type_vocab_size"]:
+            types = checkpoint[prefix + "token_type_embeddings.weight"]
+            x = g.op("Add", x, self._segments(types[:2]) if segmented else g.constant("types", types[0]))
         if checkpoint.config.get("embedding_size", self.hidden) != self.hidden:
             wider = g.stored(prefix + "embed_proj", checkpoint[prefix + "embed_proj.weight"])
             x = g.op("MatMul", x, g.op("Transpose", wider, perm=[1, 0]))
         return self._norm(x, prefix + "LayerNorm"), rows
+
+    def _segments(self, types: np.ndarray) -> str:
+        """The first row of types up to the first [SEP], the second behind it."""
+        g = self.graph
+        ends = g.op("Cast", g.op("Equal", "input_ids", g.ints(self.checkpoint.separator)), to=TensorProto.INT64)
+        ended = g.op("CumSum", ends, g.constant("along", np.array(1, np.int64)), exclusive=1)
+        return g.op("Gather", g.constant("types", types), g.op("Min", ended, g.ints(1)), axis=0)
 
     def _words(self, table: np.ndarray, ids: str) -> str:
         g = self.graph
@@ -127,7 +139,7 @@ class Deberta:
     def _relative_embeddings(self) -> str:
         g, name = self.graph, "deberta.encoder.rel_embeddings"
         table = g.stored(name, self.checkpoint[name + ".weight"][: 2 * self.span])
-        if "layer_norm" in (self.checkpoint.config.get("norm_rel_ebd") or "none"):
+        if self.checkpoint.config["norm_rel_ebd"] == "layer_norm":
             table = self._norm(table, "deberta.encoder.LayerNorm")
         return table
 
@@ -138,7 +150,7 @@ class Deberta:
         if term not in self.terms:
             return g.constant("no_positions", np.zeros((self.heads, self.size, len(positions)), np.float32))
         # share_att_key: positions use the content's own projections (DeBERTa-v3).
-        source = prefix + (part if self.checkpoint.config.get("share_att_key", False) else f"pos_{part}") + "_proj"
+        source = prefix + (part if self.checkpoint.config["share_att_key"] else f"pos_{part}") + "_proj"
         weights = g.op("Transpose", g.stored(f"{source}.position", self.checkpoint[f"{source}.weight"]), perm=[1, 0])
         bias = g.constant(f"{source}.bias", self.checkpoint[f"{source}.bias"])
         projected = g.op("Add", g.op("MatMul", self.relative, weights), bias)
@@ -180,7 +192,7 @@ class Deberta:
         return g.operator("FirstTokenAttention" if first else "Attention", *inputs, center=self.max_tokens)[0]
 
     def _activated(self, product: Product) -> str:
-        kind = self.checkpoint.config.get("hidden_act", "gelu")
+        kind = self.checkpoint.config["hidden_act"]
         if kind == "gelu":
             return self.graph.operator("Gelu", *product)[0]
         return self.graph.activation(kind, self.graph.finished(product))
@@ -191,10 +203,10 @@ class Deberta:
         weights = g.constant(prefix + "conv.weight", checkpoint[prefix + "conv.weight"])
         bias = g.constant(prefix + "conv.bias", checkpoint[prefix + "conv.bias"])
         side = (checkpoint.convolution - 1) // 2
-        groups = checkpoint.config.get("conv_groups", 1)
+        groups = checkpoint.config["conv_groups"]
         mixed = g.op("Conv", g.op("Transpose", before, perm=[0, 2, 1]), weights, bias, pads=[side, side], group=groups)
         mixed = g.op("Mul", g.op("Transpose", mixed, perm=[0, 2, 1]), self.present)
-        mixed = g.activation(checkpoint.config.get("conv_act", "tanh"), mixed)
+        mixed = g.activation(checkpoint.config["conv_act"], mixed)
         return g.op("Mul", self._norm(g.op("Add", x, mixed), prefix + "LayerNorm"), self.present)
 
     def _dense(self, x: str, name: str) -> Product:
@@ -213,7 +225,7 @@ class Deberta:
 
     def _classifier(self, cls: str) -> None:
         g = self.graph
-        kind = self.checkpoint.config.get("pooler_hidden_act", "gelu")
+        kind = self.checkpoint.config["pooler_hidden_act"]
         pooled = g.activation(kind, g.finished(self._dense(g.op("Squeeze", cls, g.ints(1)), "pooler.dense")))
         weights, bias = self.checkpoint.classifier()
         product = g.op("MatMul", pooled, g.constant("classifier.weight", weights.T))

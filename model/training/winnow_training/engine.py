@@ -7,7 +7,10 @@ import numpy as np
 import onnx
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
+from tokenizers.processors import TemplateProcessing
 
+from winnow_training.checkpoint import read_tokenizer
+from winnow_training.config import UnsupportedCheckpoint
 from winnow_training.pairs import Pair
 from winnow_training.text import folded
 
@@ -15,16 +18,40 @@ from winnow_training.text import folded
 OPERATORS = "WINNOW_OPERATORS"
 
 
-def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(path))
+def open_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    """A tokenizer that frames a pair as its file says, cuts it to max_tokens and pads a batch to its longest pair."""
+    tokenizer = read_tokenizer(path)
     tokenizer.enable_truncation(max_tokens, strategy="longest_first")
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"))
-    tokenizer.encode_special_tokens = True  # "[SEP]" in a title is text
+    tokenizer.enable_padding(pad_id=special_tokens(path, tokenizer)["pad"])
     return tokenizer
 
 
+def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    """The same, framing a pair as the gate does whatever the file says: [CLS] theme [SEP] title [SEP], each side by itself
+    and as text, "[SEP]" included. What thresholds are fitted on must be what they are used on.
+    """
+    tokenizer, ids = open_tokenizer(path, max_tokens), special_tokens(path, read_tokenizer(path))
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", ids["cls"]), ("[SEP]", ids["sep"])],
+    )
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def special_tokens(path: Path, tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids that a bundle's manifest names."""
+    ids = {name: tokenizer.token_to_id(f"[{name.upper()}]") for name in ("cls", "sep", "pad", "unk")}
+    if missing := [f"[{name.upper()}]" for name, number in ids.items() if number is None]:
+        raise UnsupportedCheckpoint(f"{path}: has no token {', '.join(missing)}: a pair is framed and padded with them")
+    if len(set(ids.values())) < len(ids):
+        raise UnsupportedCheckpoint(f"{path}: [CLS], [SEP], [PAD] and [UNK] must have four ids, they have {ids}")
+    return ids
+
+
 def encode(tokenizer: Tokenizer, pairs: list[Pair]) -> list[Encoding]:
-    """The pairs as the server encodes them, padded to the longest."""
+    """The tokens of a batch of pairs, both sides folded, each padded to the longest."""
     return tokenizer.encode_batch([folded(pair) for pair in pairs])
 
 

@@ -32,7 +32,7 @@ class Reference:
         self.weights = {name: tensor.astype(np.float64) for name, tensor in checkpoint.weights.items()}
         if checkpoint.position_terms:
             self.relative = self.weights["deberta.encoder.rel_embeddings.weight"][: 2 * checkpoint.positions[2]]
-            if "layer_norm" in (self.config.get("norm_rel_ebd") or "none"):
+            if self.config["norm_rel_ebd"] == "layer_norm":
                 self.relative = self._norm(self.relative, "deberta.encoder.LayerNorm")
 
     def logits(self, ids: list[int]) -> np.ndarray:
@@ -44,16 +44,16 @@ class Reference:
             x = self._norm(
                 self._linear(context, prefix + "attention.output.dense") + x, prefix + "attention.output.LayerNorm"
             )
-            inner = activated(self.config.get("hidden_act", "gelu"), self._linear(x, prefix + "intermediate.dense"))
+            inner = activated(self.config["hidden_act"], self._linear(x, prefix + "intermediate.dense"))
             x = self._norm(self._linear(inner, prefix + "output.dense") + x, prefix + "output.LayerNorm")
             if layer == 0 and self.checkpoint.convolution:
                 x = self._convolved(before, x)
-        pooled = activated(self.config.get("pooler_hidden_act", "gelu"), self._linear(x[0], "pooler.dense"))
+        pooled = activated(self.config["pooler_hidden_act"], self._linear(x[0], "pooler.dense"))
         weights, bias = self.checkpoint.classifier()
         return pooled @ weights.T + bias
 
     def _convolved(self, before: np.ndarray, x: np.ndarray) -> np.ndarray:
-        prefix, groups = "deberta.encoder.conv.", self.config.get("conv_groups", 1)
+        prefix, groups = "deberta.encoder.conv.", self.config["conv_groups"]
         weights = self.weights[prefix + "conv.weight"]  # (out, in / groups, width)
         side = (self.checkpoint.convolution - 1) // 2
         padded = np.pad(before, ((side, side), (0, 0)))
@@ -65,7 +65,7 @@ class Reference:
             ],
             axis=1,
         )
-        mixed = activated(self.config.get("conv_act", "tanh"), mixed + self.weights[prefix + "conv.bias"])
+        mixed = activated(self.config["conv_act"], mixed + self.weights[prefix + "conv.bias"])
         return self._norm(x + mixed, prefix + "LayerNorm")
 
     def _linear(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -79,11 +79,15 @@ class Reference:
     def _embeddings(self, ids: np.ndarray) -> np.ndarray:
         prefix, config = "deberta.embeddings.", self.config
         x = self.weights[prefix + "word_embeddings.weight"][ids]
-        if config.get("position_biased_input", True):
+        if config["position_biased_input"]:
             x = x + self.weights[prefix + "position_embeddings.weight"][: len(ids)]
-        if config.get("type_vocab_size", 0):
-            x = x + self.weights[prefix + "token_type_embeddings.weight"][0]
-        if (prefix + "embed_proj.weight") in self.weights:
+        if config["type_vocab_size"]:
+            theme = len(ids)
+            if self.checkpoint.separator is not None:
+                theme = ids.tolist().index(self.checkpoint.separator) + 1
+            types = self.weights[prefix + "token_type_embeddings.weight"]
+            x = x + np.array([types[0 if place < theme else 1] for place in range(len(ids))])
+        if config.get("embedding_size", config["hidden_size"]) != config["hidden_size"]:
             x = x @ self.weights[prefix + "embed_proj.weight"].T
         return self._norm(x, prefix + "LayerNorm")
 
@@ -99,7 +103,7 @@ class Reference:
             buckets, longest, span = self.checkpoint.positions
             distance = np.arange(len(x))[:, None] - np.arange(len(x))[None, :]  # query - key
             bucket = log_bucket(distance, buckets, longest)
-            shared = self.config.get("share_att_key", False)
+            shared = self.config["share_att_key"]
             if "c2p" in terms:
                 table = self._split(self._linear(self.relative, prefix + ("key_proj" if shared else "pos_key_proj")))
                 rows = np.clip(bucket + span, 0, 2 * span - 1)

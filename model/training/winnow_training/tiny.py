@@ -59,6 +59,19 @@ def config(variant: str) -> DebertaV2Config:
 
 
 @torch.no_grad()
+def segmented(model: DebertaV2ForSequenceClassification) -> list[dict]:
+    """The logits of pairs framed by 1 ([CLS]) and 2 ([SEP]), the title of token type 1."""
+    goldens = []
+    for theme, title in ((1, 1), (3, 9), (20, 25)):
+        ids = [1, *torch.randint(3, 40, (theme,)).tolist(), 2, *torch.randint(3, 40, (title,)).tolist(), 2]
+        types = [0] * (theme + 2) + [1] * (title + 1)
+        tokens = torch.tensor([ids])
+        logits = model(input_ids=tokens, token_type_ids=torch.tensor([types]), attention_mask=torch.ones_like(tokens)).logits
+        goldens.append({"ids": ids, "logits": logits[0].tolist()})
+    return goldens
+
+
+@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for one checkpoint a variant")
@@ -79,6 +92,8 @@ def main() -> None:
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].tolist()
             goldens.append({"ids": ids[0].tolist(), "logits": logits})
         (folder / "goldens.json").write_text(json.dumps(goldens) + "\n")
+        if model.config.type_vocab_size > 1:
+            (folder / "segments.json").write_text(json.dumps(segmented(model)) + "\n")
     if options.graph:
         options.graph.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(Deberta(Checkpoint(options.out / next(iter(VARIANTS))), MAX_TOKENS).build(), options.graph)

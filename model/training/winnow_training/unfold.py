@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
+from winnow_training.config import terms_of
 from winnow_training.deberta import CONFIG
 from winnow_training.pairs import LABELS
 
@@ -51,8 +52,9 @@ def weights_of(stored: Stored, config: dict) -> dict[str, np.ndarray]:
         table[: len(stored["positions"])] = stored["positions"]  # no pair of the bundle reads further
         weights[embeddings + "position_embeddings.weight"] = table
     if "types" in stored:
-        types = np.zeros((config["type_vocab_size"], config["hidden_size"]), np.float32)
-        types[0] = stored["types"]
+        read = np.atleast_2d(stored["types"])  # one row where no token is of another type
+        types = np.repeat(read[:1], config["type_vocab_size"], axis=0)
+        types[: len(read)] = read
         weights[embeddings + "token_type_embeddings.weight"] = types
     if config.get("embedding_size", config["hidden_size"]) != config["hidden_size"]:
         weights[embeddings + "embed_proj.weight"] = stored.matrix(embeddings + "embed_proj")
@@ -70,7 +72,7 @@ def weights_of(stored: Stored, config: dict) -> dict[str, np.ndarray]:
 def layer_of(stored: Stored, prefix: str, config: dict) -> dict[str, np.ndarray]:
     attention = prefix + "attention.self."
     size = config["hidden_size"] // config["num_attention_heads"]
-    scale = np.float32(np.sqrt(size * (1 + len(config.get("pos_att_type") or []))))
+    scale = np.float32(np.sqrt(size * (1 + len(terms_of(config.get("pos_att_type"))))))
     weights = {}
     names = ["qkv"] if attention + "qkv.bias" in stored else ["query", "key_value"]
     matrices, biases = (
