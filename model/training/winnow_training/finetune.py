@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
 
+from winnow_training.device import DEVICE, fast_products
 from winnow_training.examples import Examples
 from winnow_training.metrics import by_source
 from winnow_training.pairs import (
@@ -30,9 +31,6 @@ from winnow_training.pairs import (
 from winnow_training.text import folded
 
 MAX_TOKENS = 128
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-# bfloat16 products where the device has them: twice the speed, and no loss of accuracy that the figures show.
-FAST_BFLOAT16 = DEVICE.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 # What the data card says of the pairs, in a line.
 JUDGED = (
     "USDA FoodData Central titles and catalogue-like ones, judged by language models under a written rubric, without a "
@@ -93,7 +91,7 @@ def logits_of(model, rows: list[list[int]], pad: int, size: int = 64 if DEVICE.t
     logits = np.zeros((len(rows), len(LABELS)), np.float32)
     for start in range(0, len(order), size):
         batch = order[start : start + size]
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=FAST_BFLOAT16):
+        with fast_products():
             logits[batch] = model(**padded([rows[index] for index in batch], pad)).logits.float().cpu().numpy()
     return logits
 
@@ -135,7 +133,7 @@ def train(
     for epoch in range(1, options.epochs + 1):
         model.train()
         for batch in training_batches(examples.of_epoch(epoch), examples.rows, options.batch_size, generator):
-            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=FAST_BFLOAT16):
+            with fast_products():
                 logits = model(**padded([examples.rows[index] for index in batch], tokenizer.pad_token_id)).logits
             loss = loss_of(logits, targets[batch], weights[batch])
             loss.backward()

@@ -53,9 +53,7 @@ def read_pairs(path: Path) -> list[Pair]:
     rows = _rows(path, "theme", "title", "label", values={"label": LABELS})
     if not rows:
         raise ValueError(f"{path}: no pairs")
-    return [
-        Pair(row["theme"], row["title"], LABELS.index(row["label"]), path.stem, row.get("set", "")) for _, row in rows
-    ]
+    return [Pair(row["theme"], row["title"], LABELS.index(row["label"]), path.stem, row.get("set", "")) for _, row in rows]
 
 
 def judged_files() -> list[Path]:

@@ -19,8 +19,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_
 from winnow_training import engine
 from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import layers_of
+from winnow_training.device import DEVICE
 from winnow_training.examples import one_hot
-from winnow_training.finetune import DEVICE, encode, narrow_relative_positions, padded, training_batches
+from winnow_training.finetune import encode, narrow_relative_positions, padded, training_batches
 from winnow_training.graph import Quantiser
 from winnow_training.pairs import DATA, read_judged, read_split, read_taught, select
 from winnow_training.quantise import CALIBRATION_PAIRS, quantisers

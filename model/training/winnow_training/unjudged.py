@@ -43,6 +43,7 @@ FRAMES = (
     "Quick {} fixes",
     "Stock up on {}",
 )
+NEAR = 4000  # titles that count as near a theme
 MEALS = ("Breakfast", "Dinner", "Dessert", "Drinks", "Snacks", "Lunch")
 
 
@@ -77,19 +78,22 @@ def recombined(themes: list[str], constraints: list[str]) -> list[str]:
     return sorted(made - set(themes))
 
 
-def titles_for(near: np.ndarray, breaking: np.ndarray | None, count: int, generator: random.Random) -> list[int]:
+def titles_for(
+    near: np.ndarray, breaking: np.ndarray | None, titles: int, count: int, generator: random.Random
+) -> list[int]:
     """Indices of titles: half of count near the theme, a third near it and breaking its constraint, the rest at random.
 
-    near: the indices of all titles, nearest first. breaking: (titles,) whether each breaks the theme's constraint; None: it
-    states none, and a quarter at random joins the half.
+    near: indices of titles near the theme, the nearest first. breaking: (titles,) whether each breaks the theme's constraint;
+    None: it states none, and a quarter at random joins the half.
     """
-    chosen = set(generator.sample(near[: count * 8].tolist(), count // 2))
+    among = near[: count * 8].tolist()
+    chosen = set(generator.sample(among, min(count // 2, len(among))))
     random_share = count // 4
     if breaking is not None:
         candidates = near[breaking[near]][: count * 12].tolist()
         chosen.update(generator.sample(candidates, min(count // 3, len(candidates))))
         random_share = count - len(chosen)
-    chosen.update(generator.sample(range(len(near)), random_share))
+    chosen.update(generator.sample(range(titles), random_share))
     return sorted(chosen)
 
 
@@ -136,7 +140,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, help="themes of each kind, for a trial of the recipe")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    from winnow_training.embed import embed  # needs torch, which recombining does not
+    from winnow_training.embed import nearest  # needs torch, which recombining does not
 
     generator, facts, split = random.Random(options.seed), FoodFacts(), read_split(DATA / "split.csv")
     judged = {source: select(pairs, split, "train") for source, pairs in read_judged().items()}
@@ -156,12 +160,12 @@ def main() -> None:
         titles = generator.sample(titles, min(options.sample * 20, len(titles)))
     known = {(pair.theme, pair.title) for pairs in judged.values() for pair in pairs}
     themes = list(dict.fromkeys([*usda, *shops, *(theme.text for theme in ruled)]))
-    near = np.argsort(-embed(themes) @ embed(titles).T, axis=1)
+    near = nearest(themes, titles, NEAR)
     breaking = {name: np.array([facts.breaks(name, title) for title in titles]) for name in facts.constraints}
     written: dict[tuple[str, str], bool | None] = {}
-    for theme, nearest in zip(themes, near, strict=True):
+    for theme, closest in zip(themes, near, strict=True):
         broken = breaking.get(facts.constraint_of(theme))
-        for index in titles_for(nearest, broken, options.titles, generator):
+        for index in titles_for(closest, broken, len(titles), options.titles, generator):
             written[theme, titles[index]] = None
     for theme in ruled:
         for title, broken in ruled_titles(theme, products, options.ruled, generator):
