@@ -14,7 +14,10 @@ import (
 	"github.com/twmb/avro"
 )
 
+// The second line are what the first version wrote, which is still read: the frozen copies that the tests hold too.
+//
 //go:embed candidate.avsc approved.avsc tombstone.avsc review.avsc
+//go:embed testdata/v1/candidate.avsc testdata/v1/tombstone.avsc
 var definitions embed.FS
 
 // Definition returns the Avro schema of a record as JSON; name is candidate, approved, tombstone or review.
@@ -31,7 +34,33 @@ var (
 	approvedSchema  = avro.MustParse(Definition("approved"))
 	tombstoneSchema = avro.MustParse(Definition("tombstone"))
 	reviewSchema    = avro.MustParse(Definition("review"))
+
+	candidateReaders = readers("candidate", candidateSchema, &Candidate{})
+	tombstoneReaders = readers("tombstone", tombstoneSchema, &Tombstone{})
 )
+
+// readers returns, by the fingerprint of a single-object header, what decodes the body as a record of the current version.
+func readers(name string, current *avro.Schema, zero any) map[[8]byte]*avro.Schema {
+	first := avro.MustParse(Definition("testdata/v1/" + name))
+	resolved, err := avro.Resolve(first, current)
+	if err != nil {
+		panic(fmt.Sprintf("schema: %s: %v", name, err)) // the tests of evolution would have failed before
+	}
+	return map[[8]byte]*avro.Schema{fingerprint(current, zero): current, fingerprint(first, zero): resolved}
+}
+
+// fingerprint is what a single-object header of the schema holds, taken from such a header.
+func fingerprint(schema *avro.Schema, zero any) [8]byte {
+	data, err := schema.AppendSingleObject(nil, zero)
+	if err != nil {
+		panic(err) // the zero record always encodes
+	}
+	found, _, err := avro.SingleObjectFingerprint(data)
+	if err != nil {
+		panic(err)
+	}
+	return found
+}
 
 // The first bytes of the two encodings: Avro single-object, and Confluent's wire format (0, then a big-endian id).
 const (
@@ -80,14 +109,7 @@ func (c *Codec) framing(ctx context.Context, data []byte) (*avro.Schema, []byte,
 	case len(data) == 0:
 		return nil, nil, &Error{ClassEncoding, errors.New("the record has no value")}
 	case len(data) >= 2 && data[0] == singleObjectMagic0 && data[1] == singleObjectMagic1:
-		fingerprint, body, err := avro.SingleObjectFingerprint(data)
-		if err != nil {
-			return nil, nil, &Error{ClassEncoding, err}
-		}
-		if fingerprint != candidateFingerprint {
-			return nil, nil, &Error{ClassUnknownSchema, fmt.Errorf("single-object fingerprint %x is not that of winnow.v1.Candidate (%x)", fingerprint, candidateFingerprint)}
-		}
-		return candidateSchema, body, nil
+		return singleObject(data, candidateReaders, "winnow.v1.Candidate")
 	case data[0] == confluentMagic && len(data) >= confluentHeader:
 		id := int(binary.BigEndian.Uint32(data[1:confluentHeader]))
 		if c.registry == nil {
@@ -100,18 +122,18 @@ func (c *Codec) framing(ctx context.Context, data []byte) (*avro.Schema, []byte,
 	}
 }
 
-// candidateFingerprint is what a single-object header of this version's schema holds, taken from such a header.
-var candidateFingerprint = func() [8]byte {
-	data, err := candidateSchema.AppendSingleObject(nil, &Candidate{})
+// singleObject returns what decodes the body, by the fingerprint before it.
+func singleObject(data []byte, readers map[[8]byte]*avro.Schema, record string) (*avro.Schema, []byte, error) {
+	found, body, err := avro.SingleObjectFingerprint(data)
 	if err != nil {
-		panic(err) // the zero candidate always encodes
+		return nil, nil, &Error{ClassEncoding, err}
 	}
-	fingerprint, _, err := avro.SingleObjectFingerprint(data)
-	if err != nil {
-		panic(err)
+	reader, known := readers[found]
+	if !known {
+		return nil, nil, &Error{ClassUnknownSchema, fmt.Errorf("single-object fingerprint %x is that of no version of %s that this build reads", found, record)}
 	}
-	return fingerprint
-}()
+	return reader, body, nil
+}
 
 // DecodeCandidateJSON decodes and checks a candidate written as one JSON object. A field it does not know, a key that stands
 // twice and half a surrogate are errors.
@@ -171,10 +193,15 @@ func (c *Codec) encode(of subject, schema *avro.Schema, record any) ([]byte, err
 	return data, nil
 }
 
-// DecodeTombstone decodes a value of the tombstones topic that was written in Avro single-object encoding.
+// DecodeTombstone decodes a value of the tombstones topic that was written in Avro single-object encoding, by this version or
+// the first.
 func DecodeTombstone(data []byte) (Tombstone, error) {
+	reader, body, err := singleObject(data, tombstoneReaders, "winnow.v1.Tombstone")
+	if err != nil {
+		return Tombstone{}, err
+	}
 	var tombstone Tombstone
-	if _, err := tombstoneSchema.DecodeSingleObject(data, &tombstone); err != nil {
+	if _, err := reader.Decode(body, &tombstone); err != nil {
 		return Tombstone{}, &Error{ClassEncoding, fmt.Errorf("not a winnow.v1.Tombstone: %w", err)}
 	}
 	return tombstone, nil

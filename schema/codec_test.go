@@ -2,8 +2,11 @@ package schema
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +19,7 @@ func sample() Candidate {
 	created := time.UnixMilli(1_764_000_000_123).UTC()
 	return Candidate{
 		PlacementID: "p-1", Theme: "Gluten-free baking", Generator: &generator, CreatedAt: &created,
-		Products: []Product{{"a", "Almond flour"}, {"b", "Crème fraîche 🥐"}},
+		Products: []Product{{"a", "Almond flour", map[string]string{"brand": "Nüt"}}, {"b", "Crème fraîche 🥐", map[string]string{}}},
 	}
 }
 
@@ -65,6 +68,11 @@ func TestCodec_RefusesWhatBreaksALimit(t *testing.T) {
 		"no theme":                      {func(c *Candidate) { c.Theme = "" }, ClassInvalid},
 		"a product without a title":     {func(c *Candidate) { c.Products[1].Title = "" }, ClassInvalid},
 		"a title that is not UTF-8":     {func(c *Candidate) { c.Products[0].Title = "\xff" }, ClassInvalid},
+		"too many attributes":           {func(c *Candidate) { c.Products[1].Attributes = attributes(65) }, ClassLimit},
+		"a huge attribute":              {func(c *Candidate) { c.Products[1].Attributes["x"] = strings.Repeat("x", 8<<10+1) }, ClassLimit},
+		"a huge key of an attribute":    {func(c *Candidate) { c.Products[1].Attributes[strings.Repeat("x", 8<<10+1)] = "" }, ClassLimit},
+		"a key that is not UTF-8":       {func(c *Candidate) { c.Products[1].Attributes["\xff"] = "" }, ClassInvalid},
+		"a value that is not UTF-8":     {func(c *Candidate) { c.Products[1].Attributes["x"] = "\xff" }, ClassInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			candidate := sample()
@@ -80,9 +88,18 @@ func TestCodec_RefusesWhatBreaksALimit(t *testing.T) {
 	}
 }
 
+func attributes(count int) map[string]string {
+	made := map[string]string{}
+	for i := range count {
+		made[fmt.Sprint(i)] = "x"
+	}
+	return made
+}
+
 // rawCandidate writes a candidate whose strings the encoder refuses.
 func rawCandidate(c Candidate) []byte {
-	data := append([]byte{singleObjectMagic0, singleObjectMagic1}, candidateFingerprint[:]...)
+	fingerprint := fingerprint(candidateSchema, &Candidate{})
+	data := append([]byte{singleObjectMagic0, singleObjectMagic1}, fingerprint[:]...)
 	text := func(s string) { data = append(data, byte(len(s)*2)); data = append(data, s...) }
 	text(c.PlacementID)
 	text(c.Theme)
@@ -90,6 +107,12 @@ func rawCandidate(c Candidate) []byte {
 	for _, product := range c.Products {
 		text(product.ProductID)
 		text(product.Title)
+		for key, value := range product.Attributes {
+			data = append(data, 2)
+			text(key)
+			text(value)
+		}
+		data = append(data, 0)
 	}
 	return append(data, 0, 0, 0)
 }
@@ -119,9 +142,12 @@ func TestCodec_ReadsACandidateAsJSONStrictly(t *testing.T) {
 	candidate, err := codec.DecodeCandidateJSON([]byte(`{"placement_id":"p","theme":"t","products":[{"product_id":"a","title":"x"}]}`))
 	require.NoError(t, err)
 	require.Equal(t, "x", candidate.Products[0].Title)
+	candidate, err = codec.DecodeCandidateJSON([]byte(`{"placement_id":"p","theme":"t","products":[{"product_id":"a","title":"x","attributes":{"brand":"y"}}]}`))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"brand": "y"}, candidate.Products[0].Attributes)
 	_, err = codec.DecodeCandidateJSON([]byte("{\"placement_id\":\"\xff\"}"))
 	requireClass(t, err, ClassInvalid)
-	for _, line := range []string{`{"placement_id":"p","theme":"t","product":[]}`, `{} {}`, `[]`, ``, `nonsense`} {
+	for _, line := range []string{`{"placement_id":"p","theme":"t","product":[]}`, `{"placement_id":"p","theme":"t","products":[{"product_id":"a","title":"x","attributes":{"brand":1}}]}`, `{} {}`, `[]`, ``, `nonsense`} {
 		_, err := codec.DecodeCandidateJSON([]byte(line))
 		requireClass(t, err, ClassEncoding)
 	}
@@ -132,8 +158,8 @@ func TestCodec_WritesTheGoldenBytes(t *testing.T) {
 	codec := NewCodec(DefaultLimits(), nil)
 	candidate := sample()
 	decision := Decision{"0-7-ab", time.UnixMilli(1_764_000_000_456).UTC(), "starter@0123", "v1", "cpu"}
-	scored := []Scored{{"a", "Almond flour", 0.75, 0.2, 0.05}}
-	pruned := []Pruned{{"b", "Crème fraîche 🥐", "weak"}}
+	scored := []Scored{{"a", "Almond flour", 0.75, 0.2, 0.05, map[string]string{"brand": "Nüt"}}}
+	pruned := []Pruned{{"b", "Crème fraîche 🥐", "weak", 0.1, 0.85, 0.05, nil}}
 	for name, encode := range map[string]func() ([]byte, error){
 		"candidate": func() ([]byte, error) { return codec.EncodeCandidate(&candidate) },
 		"approved": func() ([]byte, error) {
@@ -149,7 +175,7 @@ func TestCodec_WritesTheGoldenBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data, err := encode()
 			require.NoError(t, err)
-			file := "testdata/v1/" + name + ".bin"
+			file := "testdata/v2/" + name + ".bin"
 			if os.Getenv("WINNOW_UPDATE_GOLDEN") != "" {
 				require.NoError(t, os.WriteFile(file, data, 0o644))
 			}
@@ -158,6 +184,23 @@ func TestCodec_WritesTheGoldenBytes(t *testing.T) {
 			require.Equal(t, golden, data)
 		})
 	}
+}
+
+// hostileAttributes claims 2^62 attributes where none follow.
+func hostileAttributes() []byte {
+	product := Candidate{PlacementID: "p", Theme: "t", Products: []Product{{"a", "x", nil}}}
+	data := rawCandidate(product)
+	return binary.AppendVarint(data[:len(data)-4], 1<<62)
+}
+
+// What a record claims to hold costs nothing: memory follows what it holds.
+func TestCodec_AMapThatClaimsTooMuchIsAnErrorAtOnce(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := NewCodec(DefaultLimits(), nil).DecodeCandidate(t.Context(), hostileAttributes())
+	runtime.ReadMemStats(&after)
+	requireClass(t, err, ClassEncoding)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 // Whatever the bytes are, decoding ends with a candidate within the limits or with an error that blames the record.
@@ -171,6 +214,13 @@ func FuzzDecodeCandidate(f *testing.F) {
 	f.Add(data)
 	f.Add(data[:len(data)-3])
 	f.Add([]byte{0, 0, 0, 0, 1, 2})
+	if data, err = os.ReadFile("testdata/v1/candidate.bin"); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	candidate.Products[1].Attributes = attributes(65)
+	f.Add(rawCandidate(candidate))
+	f.Add(hostileAttributes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		candidate, err := codec.DecodeCandidate(t.Context(), data)
 		var blame *Error

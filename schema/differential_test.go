@@ -14,13 +14,17 @@ func text(name string) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string { return rapid.StringN(0, 20, -1).Draw(t, name) })
 }
 
+func someAttributes() *rapid.Generator[map[string]string] {
+	return rapid.MapOfN(text("key"), text("value"), 0, 3)
+}
+
 func candidates() *rapid.Generator[Candidate] {
 	return rapid.Custom(func(t *rapid.T) Candidate {
 		candidate := Candidate{
 			PlacementID: text("id").Draw(t, "id"),
 			Theme:       text("theme").Draw(t, "theme"),
 			Products: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Product {
-				return Product{text("product").Draw(t, "product"), text("title").Draw(t, "title")}
+				return Product{text("product").Draw(t, "product"), text("title").Draw(t, "title"), someAttributes().Draw(t, "attributes")}
 			}), 1, 8).Draw(t, "products"),
 		}
 		if rapid.Bool().Draw(t, "has generator") {
@@ -60,10 +64,10 @@ func TestVerdicts_TheOtherImplementationReadsThem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.Float64Range(0, 1)
 		products := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Scored {
-			return Scored{text("p").Draw(t, "p"), text("t").Draw(t, "t"), number.Draw(t, "r"), number.Draw(t, "w"), number.Draw(t, "s")}
+			return Scored{text("p").Draw(t, "p"), text("t").Draw(t, "t"), number.Draw(t, "r"), number.Draw(t, "w"), number.Draw(t, "s"), someAttributes().Draw(t, "attributes")}
 		}), 1, 5).Draw(t, "products")
 		decision := Decision{"id", time.UnixMilli(1).UTC(), "m", "p", "cpu"}
-		review := Review{"p", "t", products, []Pruned{{"x", "y", "weak"}}, []string{"uncertain"}, nil, decision}
+		review := Review{"p", "t", products, []Pruned{{"x", "y", "weak", number.Draw(t, "r"), 0.5, 0, someAttributes().Draw(t, "attributes")}}, []string{"uncertain"}, nil, decision}
 		requireOtherReads(t, reviewSchema, &review)
 		requireOtherReads(t, approvedSchema, &Approved{"p", "t", products, review.Pruned, nil, decision})
 		requireOtherReads(t, tombstoneSchema, &Tombstone{"p", "t", products, nil, decision})

@@ -3,6 +3,8 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -11,12 +13,13 @@ type Limits struct {
 	RecordBytes int `yaml:"record_bytes" env:"RECORD_BYTES"` // the encoded record
 	Products    int `yaml:"products" env:"PRODUCTS"`         // products of one placement
 	StringBytes int `yaml:"string_bytes" env:"STRING_BYTES"` // any one string
+	Attributes  int `yaml:"attributes" env:"ATTRIBUTES"`     // attributes of one product
 }
 
 // DefaultLimits are far above real placements: titles are some 50 bytes, carousels some 20 products, so 1 MiB holds 256
 // products whose id and title are both a generous 2 KiB.
 func DefaultLimits() Limits {
-	return Limits{RecordBytes: 1 << 20, Products: 256, StringBytes: 8 << 10}
+	return Limits{RecordBytes: 1 << 20, Products: 256, StringBytes: 8 << 10, Attributes: 64}
 }
 
 // Validate reports every limit that is not positive.
@@ -25,7 +28,7 @@ func (l Limits) Validate() error {
 	for _, limit := range []struct {
 		name  string
 		value int
-	}{{"record_bytes", l.RecordBytes}, {"products", l.Products}, {"string_bytes", l.StringBytes}} {
+	}{{"record_bytes", l.RecordBytes}, {"products", l.Products}, {"string_bytes", l.StringBytes}, {"attributes", l.Attributes}} {
 		if limit.value < 1 {
 			problems = append(problems, fmt.Errorf("%s is %d, must be at least 1", limit.name, limit.value))
 		}
@@ -60,6 +63,24 @@ func (l Limits) Check(candidate *Candidate) error {
 			return err
 		}
 		if err := l.checkRequired(fmt.Sprintf("products[%d].title", i), product.Title); err != nil {
+			return err
+		}
+		if err := l.checkAttributes(i, product.Attributes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l Limits) checkAttributes(product int, attributes map[string]string) error {
+	if len(attributes) > l.Attributes {
+		return &Error{ClassLimit, fmt.Errorf("products[%d] has %d attributes, the limit is %d", product, len(attributes), l.Attributes)}
+	}
+	for _, key := range slices.Sorted(maps.Keys(attributes)) { // sorted, so that the same record gets the same error
+		if err := l.checkText(fmt.Sprintf("products[%d].attributes: a key", product), key); err != nil {
+			return err
+		}
+		if err := l.checkText(fmt.Sprintf("products[%d].attributes[%q]", product, key), attributes[key]); err != nil {
 			return err
 		}
 	}

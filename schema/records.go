@@ -15,8 +15,9 @@ type Candidate struct {
 
 // Product is one entry of a placement.
 type Product struct {
-	ProductID string `avro:"product_id" json:"product_id"`
-	Title     string `avro:"title" json:"title"`
+	ProductID  string            `avro:"product_id" json:"product_id"`
+	Title      string            `avro:"title" json:"title"`
+	Attributes map[string]string `avro:"attributes" json:"attributes,omitempty"`
 }
 
 // Scored is a product with its calibrated probabilities, which sum to 1.
@@ -26,13 +27,21 @@ type Scored struct {
 	Relevant  float64 `avro:"relevant" json:"relevant"`
 	Weak      float64 `avro:"weak" json:"weak"`
 	Severe    float64 `avro:"severe" json:"severe"`
+
+	Attributes map[string]string `avro:"attributes" json:"attributes,omitempty"` // as the generator gave them
 }
 
-// Pruned is a product that was left out of a placement, with the reason code.
+// Pruned is a product that was left out of a placement, with the reason code and its calibrated probabilities; all three are
+// 0 where the model has not read it.
 type Pruned struct {
-	ProductID string `avro:"product_id" json:"product_id"`
-	Title     string `avro:"title" json:"title"`
-	Reason    string `avro:"reason" json:"reason"`
+	ProductID string  `avro:"product_id" json:"product_id"`
+	Title     string  `avro:"title" json:"title"`
+	Reason    string  `avro:"reason" json:"reason"`
+	Relevant  float64 `avro:"relevant" json:"relevant"`
+	Weak      float64 `avro:"weak" json:"weak"`
+	Severe    float64 `avro:"severe" json:"severe"`
+
+	Attributes map[string]string `avro:"attributes" json:"attributes,omitempty"` // as the generator gave them
 }
 
 // Decision says how a verdict came about.

@@ -54,7 +54,7 @@ func TestRegistry_ReadsANewerWriter(t *testing.T) {
 	want := sample()
 	body, err := avro.MustParse(newer).Encode(map[string]any{
 		"market": "se", "placement_id": want.PlacementID, "theme": want.Theme, "generator": *want.Generator, "created_at": *want.CreatedAt,
-		"products": []any{map[string]any{"product_id": "a", "title": "Almond flour"}, map[string]any{"product_id": "b", "title": "Crème fraîche 🥐"}},
+		"products": []any{map[string]any{"product_id": "a", "title": "Almond flour", "attributes": map[string]string{"brand": "Nüt"}}, map[string]any{"product_id": "b", "title": "Crème fraîche 🥐", "attributes": map[string]string{}}},
 	})
 	require.NoError(t, err)
 	got, err := NewCodec(DefaultLimits(), registry).DecodeCandidate(t.Context(), confluent(registered.ID, body))
