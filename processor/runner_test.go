@@ -135,6 +135,38 @@ func TestRunner_ATombstoneNamesTheViolations(t *testing.T) {
 	require.Greater(t, tombstone.Violations[0].Severe, 0.9)
 }
 
+// What a generator says of a product comes back with it, and what was left out says how the model saw it.
+func TestRunner_ProductsKeepTheirAttributesAndPrunedOnesTheirProbabilities(t *testing.T) {
+	for topic, titles := range map[string][]string{
+		processortest.Approved: {"oats", "OATS"}, processortest.Review: {processortest.UncertainTitle, "oats", "OATS"}, processortest.Tombstones: {processortest.SevereTitle},
+	} {
+		candidate := processortest.Candidate("p", titles...)
+		for i := range candidate.Products {
+			candidate.Products[i].Attributes = map[string]string{"position": fmt.Sprint(i)}
+		}
+		out, _, err := run(t, one(processortest.Record(t, candidate)))
+		require.NoError(t, err)
+		require.Equal(t, topic, out[0].Topic)
+		var shown []schema.Scored
+		var pruned []schema.Pruned
+		switch topic {
+		case processortest.Approved:
+			approved := decode[schema.Approved](t, "approved", out[0].Value)
+			shown, pruned = approved.Products, approved.Pruned
+		case processortest.Review:
+			review := decode[schema.Review](t, "review", out[0].Value)
+			shown, pruned = review.Products, review.Pruned
+		default:
+			shown = decode[schema.Tombstone](t, "tombstone", out[0].Value).Violations
+		}
+		require.Equal(t, map[string]string{"position": "0"}, shown[0].Attributes)
+		if topic != processortest.Tombstones {
+			require.Equal(t, map[string]string{"position": fmt.Sprint(len(titles) - 1)}, pruned[0].Attributes)
+			require.Greater(t, pruned[0].Relevant, 0.9)
+		}
+	}
+}
+
 // Each record that can't be judged becomes one dead letter, with its bytes untouched, and its neighbours get verdicts.
 func TestRunner_DeadLettersCarryTheOriginalAndTheReason(t *testing.T) {
 	good := processortest.Record(t, processortest.Candidate("p", "oats"))

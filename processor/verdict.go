@@ -74,6 +74,9 @@ func (r *Runner) decisionID(source *kgo.Record) string {
 func reasons(verdict *judge.Verdict) string {
 	all := Codes(verdict.Reasons)
 	seen := map[string]bool{}
+	for _, code := range all {
+		seen[code] = true
+	}
 	for _, pruned := range verdict.Pruned {
 		if code := string(pruned.Reason); !seen[code] {
 			seen[code] = true
@@ -97,19 +100,26 @@ func Codes(reasons []judge.Reason) []string {
 func Scored(products []judge.Product) []schema.Scored {
 	scored := make([]schema.Scored, len(products))
 	for i, product := range products {
-		scored[i] = schema.Scored{ProductID: product.ProductID, Title: product.Title}
-		if product.Probabilities.Valid() {
-			scored[i].Relevant, scored[i].Weak, scored[i].Severe = product.Probabilities.Relevant, product.Probabilities.Weak, product.Probabilities.Severe
-		}
+		scored[i] = schema.Scored{ProductID: product.ProductID, Title: product.Title, Attributes: product.Attributes}
+		scored[i].Relevant, scored[i].Weak, scored[i].Severe = usable(product)
 	}
 	return scored
 }
 
-// Pruned returns pruned products as verdicts carry them.
+// Pruned returns pruned products as verdicts carry them, with zeros where Scored has them.
 func Pruned(products []judge.Pruned) []schema.Pruned {
 	pruned := make([]schema.Pruned, len(products))
-	for i, product := range products {
-		pruned[i] = schema.Pruned{ProductID: product.Product.ProductID, Title: product.Product.Title, Reason: string(product.Reason)}
+	for i, left := range products {
+		product := left.Product
+		pruned[i] = schema.Pruned{ProductID: product.ProductID, Title: product.Title, Reason: string(left.Reason), Attributes: product.Attributes}
+		pruned[i].Relevant, pruned[i].Weak, pruned[i].Severe = usable(product)
 	}
 	return pruned
+}
+
+func usable(product judge.Product) (relevant, weak, severe float64) {
+	if p := product.Probabilities; p.Valid() {
+		return p.Relevant, p.Weak, p.Severe
+	}
+	return 0, 0, 0
 }

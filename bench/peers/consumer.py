@@ -54,10 +54,11 @@ class Codec:
 
 @dataclass
 class Policy:
-    """The rules of Winnow's default policy, under the bundle's thresholds."""
+    """Winnow's default policy, under the bundle's thresholds."""
 
     severe: float
     review: float
+    weak: float
     min_products: int
 
     def judge(self, products: list[dict]) -> tuple[str, list[dict], list[dict], list[str]]:
@@ -67,26 +68,33 @@ class Policy:
         kept, pruned, seen = [], [], set()
         for product in products:
             words = frozenset(re.findall(r"\w+", product["title"].lower()))
-            harmless = product["severe"] < self.review
-            if harmless and product["weak"] > product["relevant"]:
+            if product["severe"] >= self.review:
+                pruned.append(product | {"reason": "uncertain"})
+            elif product["weak"] >= self.weak:
                 pruned.append(product | {"reason": "weak"})
-            elif harmless and words in seen:
+            elif words in seen:
                 pruned.append(product | {"reason": "duplicate-title"})
             else:
                 seen.add(words)
                 kept.append(product)
-        reasons = ["uncertain"] if any(product["severe"] >= self.review for product in products) else []
-        if len(kept) < self.min_products:
-            reasons.append("too-few-products")
-        return "review" if reasons else "approved", kept, pruned, reasons
+        if len(kept) >= self.min_products:
+            return "approved", kept, pruned, []
+        uncertain = any(product["reason"] == "uncertain" for product in pruned)
+        return "review", kept, pruned, ["uncertain"] * uncertain + ["too-few-products"]
+
+
+def threshold(manifest: dict, name: str) -> float:
+    """A bundle of format 1 has plain numbers, and none for weak."""
+    value = manifest["thresholds"].get(name, 0.5)
+    return value["value"] if isinstance(value, dict) else value
 
 
 class Gate:
     def __init__(self, graph: Path, bundle: Path, min_products: int):
         manifest = json.loads((bundle / "manifest.json").read_text())
         self.labels, self.temperature = manifest["labels"], manifest["calibration"]["temperature"]
-        thresholds = manifest["thresholds"]
-        self.policy = Policy(thresholds["severe"], thresholds["review"], min_products)
+        self.biases = np.array(manifest["calibration"].get("biases", [0, 0, 0]))
+        self.policy = Policy(*(threshold(manifest, name) for name in ("severe", "review", "weak")), min_products)
         self.model = f"{manifest['name']}-{hashlib.sha256(graph.read_bytes()).hexdigest()[:12]}"
         self.classifier = Classifier(graph, bundle / "tokenizer.json", manifest["max_tokens"])
         self.classifier.logits([("warm", "up")])
@@ -96,7 +104,7 @@ class Gate:
         pairs = [(candidate["theme"], product["title"]) for candidate in candidates for product in candidate["products"]]
         if not pairs:
             return
-        scaled = self.classifier.logits(pairs).astype(np.float64) / self.temperature
+        scaled = self.classifier.logits(pairs).astype(np.float64) / self.temperature + self.biases
         weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         rows = iter((weights / weights.sum(axis=1, keepdims=True)).tolist())
         for candidate in candidates:

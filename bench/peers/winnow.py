@@ -21,7 +21,8 @@ class Winnow:
         self._environment = os.environ | {
             "WINNOW_MODEL_BUNDLE": str(bundle),
             "WINNOW_POLICY_MIN_PRODUCTS": "1",
-            "WINNOW_POLICY_PRUNE_WEAK": "false",
+            "WINNOW_POLICY_UNCERTAIN": "hold",
+            "WINNOW_POLICY_WEAK_THRESHOLD": "1",
         }
 
     def start(self, pairs: Path, _: Path) -> None:

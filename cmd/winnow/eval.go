@@ -24,8 +24,9 @@ func evalCommand() *cobra.Command {
 		Use:   "eval",
 		Short: "Measure the model and its thresholds on labelled pairs",
 		Long: `Scores a CSV file with the columns theme, title and label (relevant, weak or severe) through the gate that winnow run
-uses, each pair as a placement of its own, and reports how well severe pairs are ranked, what the thresholds let through,
-and how far the probabilities can be believed. The file is UTF-8; a row that can be read in two ways is refused with its line.`,
+uses, each pair as a placement of its own, by the thresholds on P(severe) alone and without rules, and reports how well
+severe pairs are ranked, what the thresholds let through, and how far the probabilities can be believed. The file is UTF-8;
+a row that can be read in two ways is refused with its line.`,
 		Example: "  winnow eval --pairs labelled.csv\n  winnow eval --pairs labelled.csv --json | jq .severe_auc\n  winnow eval --pairs labelled.csv --html report.html",
 		Args:    noArguments,
 	}
@@ -63,7 +64,6 @@ and how far the probabilities can be believed. The file is UTF-8; a row that can
 }
 
 func evaluate(ctx context.Context, settings config.Config, pairs []eval.Pair) (eval.Report, error) {
-	settings.Policy.MinProducts, settings.Policy.PruneWeak = 1, false // decide on a pair by its thresholds alone
 	engine, err := openEngine(ctx, settings)
 	if err != nil {
 		return eval.Report{}, err

@@ -44,7 +44,6 @@ func unseenPairs(t *testing.T) []eval.Pair {
 // The figures on the starter's card were computed in Python; the production gate, in Go, comes to the same.
 func TestEval_TheStarterReachesTheFiguresOnItsCard(t *testing.T) {
 	settings := config.Default()
-	settings.Policy.MinProducts, settings.Policy.PruneWeak = 1, false
 	engine, err := app.OpenEngine(t.Context(), settings, zap.NewNop(), prometheus.NewRegistry())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, engine.Close()) }()

@@ -13,7 +13,7 @@ import (
 	"github.com/winnowgate/winnow/processor/processortest"
 )
 
-var policy = judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.3}
+var policy = judge.Policy{SevereThreshold: 0.6, ReviewThreshold: 0.3}.ForPairs()
 
 func pair(label string, relevant, severe float64, outcome judge.Outcome) Scored {
 	return Scored{Pair: Pair{Label: label}, Probabilities: model.Probabilities{Relevant: relevant, Weak: max(1-relevant-severe, 0), Severe: severe}, Outcome: outcome}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/winnowgate/winnow/model"
 	"github.com/winnowgate/winnow/processor/gate"
 	"github.com/winnowgate/winnow/processor/judge"
 	"github.com/winnowgate/winnow/schema"
@@ -14,47 +13,45 @@ import (
 // chunk is how many pairs are judged together: enough to fill batches, few enough to see progress.
 const chunk = 512
 
-// Run judges each pair as a placement of its own. The gate's policy must ask for one product and prune nothing, so that the
-// outcome is the thresholds' decision on the pair. progress is called with how many pairs are done.
+// Run judges each pair as a placement of its own, by the gate's thresholds alone (judge.Policy.ForPairs). progress is called
+// with how many pairs are done.
 func Run(ctx context.Context, gate *gate.Gate, pairs []Pair, progress func(done int)) (Report, error) {
-	if policy := gate.Policy(); policy.MinProducts != 1 || policy.PruneWeak {
-		return Report{}, fmt.Errorf("the policy %s decides on more than a pair's thresholds", policy.Version())
-	}
-	scored := make([]Scored, 0, len(pairs))
+	policy := gate.Policy().ForPairs()
 	started := time.Now()
-	for len(scored) < len(pairs) {
-		part := pairs[len(scored):min(len(scored)+chunk, len(pairs))]
-		judged, err := run(ctx, gate, part)
-		if err != nil {
-			return Report{}, err
-		}
-		scored = append(scored, judged...)
-		progress(len(scored))
+	read, err := score(ctx, gate, pairs, progress)
+	if err != nil {
+		return Report{}, err
 	}
-	report := Measure(scored, gate.Policy())
-	report.PairsPerSecond = float64(len(pairs)) / time.Since(started).Seconds()
+	seconds := time.Since(started).Seconds()
+	scored := make([]Scored, len(pairs))
+	for i, placement := range read {
+		scored[i] = Scored{Pair: pairs[i], Probabilities: placement.Products[0].Probabilities, Outcome: policy.Judge(placement).Outcome}
+	}
+	report := Measure(scored, policy)
+	report.PairsPerSecond = float64(len(pairs)) / seconds
 	return report, nil
 }
 
-func run(ctx context.Context, gate *gate.Gate, pairs []Pair) ([]Scored, error) {
-	candidates := make([]schema.Candidate, len(pairs))
-	for i, pair := range pairs {
-		candidates[i] = schema.Candidate{PlacementID: "pair", Theme: pair.Theme, Products: []schema.Product{{ProductID: "1", Title: pair.Title}}}
-	}
-	outcomes, err := gate.Judge(ctx, candidates)
-	if err != nil {
-		return nil, err
-	}
-	scored := make([]Scored, len(pairs))
-	for i, outcome := range outcomes {
-		if outcome.Err != nil {
-			return nil, fmt.Errorf("%q under %q: %w", pairs[i].Title, pairs[i].Theme, outcome.Err)
+// score reads each pair as a placement of its own.
+func score(ctx context.Context, gate *gate.Gate, pairs []Pair, progress func(done int)) ([]judge.Placement, error) {
+	placements := make([]judge.Placement, 0, len(pairs))
+	for len(placements) < len(pairs) {
+		part := pairs[len(placements):min(len(placements)+chunk, len(pairs))]
+		candidates := make([]schema.Candidate, len(part))
+		for i, pair := range part {
+			candidates[i] = schema.Candidate{PlacementID: "pair", Theme: pair.Theme, Products: []schema.Product{{ProductID: "1", Title: pair.Title}}}
 		}
-		scored[i] = Scored{Pair: pairs[i], Probabilities: probabilities(outcome.Verdict), Outcome: outcome.Verdict.Outcome}
+		read, err := gate.Score(ctx, candidates)
+		if err != nil {
+			return nil, err
+		}
+		for i, scored := range read {
+			if scored.Err != nil {
+				return nil, fmt.Errorf("%q under %q: %w", part[i].Title, part[i].Theme, scored.Err)
+			}
+			placements = append(placements, scored.Placement)
+		}
+		progress(len(placements))
 	}
-	return scored, nil
-}
-
-func probabilities(verdict judge.Verdict) model.Probabilities {
-	return verdict.Products[0].Probabilities
+	return placements, nil
 }

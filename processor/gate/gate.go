@@ -100,12 +100,39 @@ type Outcome struct {
 // Judge decides every candidate, in order. An error means that nothing was decided: ctx ended, or the gate or its engine is
 // closed.
 func (g *Gate) Judge(ctx context.Context, candidates []schema.Candidate) ([]Outcome, error) {
+	scored, err := g.Score(ctx, candidates)
+	if err != nil {
+		return nil, err
+	}
+	return measured(g.metrics.judge, func() []Outcome {
+		outcomes := make([]Outcome, len(scored))
+		for i, scored := range scored {
+			if outcomes[i].Err = scored.Err; scored.Err == nil {
+				outcomes[i].Verdict = g.policy.Judge(scored.Placement)
+			}
+		}
+		return outcomes
+	}), nil
+}
+
+// Scored is a candidate as a policy judges it, or an error that blames this candidate alone.
+type Scored struct {
+	Placement judge.Placement
+	Err       error
+}
+
+// Score is Judge but for the policy: what is left is to ask one.
+func (g *Gate) Score(ctx context.Context, candidates []schema.Candidate) ([]Scored, error) {
 	plan := measured(g.metrics.plan, func() plan { return newPlan(candidates) })
 	scores := g.recall(plan.pairs)
 	if err := g.infer(ctx, plan.pairs, scores); err != nil {
 		return nil, err
 	}
-	return measured(g.metrics.judge, func() []Outcome { return g.judge(candidates, plan, scores) }), nil
+	scored := make([]Scored, len(candidates))
+	for i := range candidates {
+		scored[i] = g.scored(&candidates[i], plan.refs[i], scores)
+	}
+	return scored, nil
 }
 
 // infer scores the pairs without a known score. Tokenizing and scoring overlap: the first pairs are being scored while the
@@ -161,29 +188,26 @@ func (g *Gate) recall(pairs []pair) []score {
 	return scores
 }
 
-func (g *Gate) judge(candidates []schema.Candidate, plan plan, scores []score) []Outcome {
-	outcomes := make([]Outcome, len(candidates))
-	for i, candidate := range candidates {
-		products := make([]judge.Product, len(candidate.Products))
-		var failures []error
-		for j, product := range candidate.Products {
-			score := scores[plan.refs[i][j]]
-			products[j] = judge.Product{ProductID: product.ProductID, Title: product.Title, Probabilities: unscored, Unread: score.unread}
-			switch {
-			case errors.Is(score.err, errUnreadable): // the model has no opinion: a person's case, not a failure
-			case score.err != nil:
-				failures = append(failures, fmt.Errorf("products[%d]: %w", j, score.err))
-			case score.known:
-				products[j].Probabilities = g.manifest.Calibrate(score.logits)
-			}
-		}
-		if len(failures) > 0 {
-			outcomes[i].Err = errors.Join(failures...)
-			continue
-		}
-		outcomes[i].Verdict = g.policy.Judge(products)
+// scored puts the scores of a candidate's pairs, at refs, to its products.
+func (g *Gate) scored(candidate *schema.Candidate, refs []int, scores []score) Scored {
+	placement := judge.Placement{Theme: candidate.Theme, Products: make([]judge.Product, len(candidate.Products))}
+	if candidate.Generator != nil {
+		placement.Generator = *candidate.Generator
 	}
-	return outcomes
+	var failures []error
+	for j, product := range candidate.Products {
+		score := scores[refs[j]]
+		judged := judge.Product{ProductID: product.ProductID, Title: product.Title, Attributes: product.Attributes, Probabilities: unscored, Unread: score.unread}
+		switch {
+		case errors.Is(score.err, errUnreadable): // the model has no opinion: a person's case, not a failure
+		case score.err != nil:
+			failures = append(failures, fmt.Errorf("products[%d]: %w", j, score.err))
+		case score.known:
+			judged.Probabilities = g.manifest.Calibrate(score.logits)
+		}
+		placement.Products[j] = judged
+	}
+	return Scored{placement, errors.Join(failures...)}
 }
 
 var unscored = model.Probabilities{Relevant: math.NaN(), Weak: math.NaN(), Severe: math.NaN()}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/winnowgate/winnow/model"
 	"github.com/winnowgate/winnow/processor/judge"
+	"github.com/winnowgate/winnow/processor/judge/rules"
 	"github.com/winnowgate/winnow/schema"
 )
 
@@ -104,6 +105,8 @@ var bundle = &model.Bundle{Digest: "0123456789abcdef", Manifest: model.Manifest{
 	SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, PAD: 0, UNK: unknown}, Calibration: model.Calibration{Temperature: 20},
 }}
 
+var policy = judge.Policy{MinProducts: 1, Uncertain: judge.Prune, Severe: judge.Tombstone, SevereThreshold: 0.6, ReviewThreshold: 0.2, WeakThreshold: 0.9}
+
 type tester interface {
 	require.TestingT
 	Cleanup(func())
@@ -111,7 +114,7 @@ type tester interface {
 
 func newGate(t tester, scorer Scorer, config Config) *Gate {
 	config.PendingTokens = max(config.PendingTokens, config.BatchTokens)
-	gate, err := New(bundle, words{}, scorer, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, config, prometheus.NewRegistry())
+	gate, err := New(bundle, words{}, scorer, policy, config, prometheus.NewRegistry())
 	require.NoError(t, err)
 	t.Cleanup(gate.Close)
 	return gate
@@ -153,7 +156,7 @@ func TestJudge_EveryProductGetsItsOwnScore(t *testing.T) {
 						products[j].Probabilities = bundle.Manifest.Calibrate(hash(bundle.Manifest.JoinPair(theme.IDs, title.IDs)))
 					}
 				}
-				requireSame(t, gate.Policy().Judge(products), outcomes[i].Verdict)
+				requireSame(t, gate.Policy().Judge(judge.Placement{Theme: candidate.Theme, Products: products}), outcomes[i].Verdict)
 			}
 		}
 	})
@@ -251,6 +254,26 @@ func TestJudge_WhatTheModelCannotReadIsForAPerson(t *testing.T) {
 	require.NotContains(t, outcomes[0].Verdict.Reasons, judge.ReasonUnscored)
 }
 
+// What a rule reads beside theme and title reaches it, and comes back with the product.
+func TestJudge_GeneratorAndAttributesReachTheRulesAndTheVerdict(t *testing.T) {
+	set, err := rules.Compile(rules.Source{Name: "rules", Rules: []rules.Rule{{
+		Name: "ours", When: "generator == 'themes-7b' && attributes['brand'] == 'Acme'", Then: rules.Severe,
+	}}})
+	require.NoError(t, err)
+	ruled := policy
+	ruled.Rules = set
+	gate, err := New(bundle, words{}, &hashing{}, ruled, Config{BatchTokens: 1024, PendingTokens: 1024}, prometheus.NewRegistry())
+	require.NoError(t, err)
+	t.Cleanup(gate.Close)
+	generator := "themes-7b"
+	proposed := candidate("theme", "title")
+	proposed.Generator, proposed.Products[0].Attributes = &generator, map[string]string{"brand": "Acme"}
+	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{proposed})
+	require.NoError(t, err)
+	require.Equal(t, judge.Severe, outcomes[0].Verdict.Outcome)
+	require.Equal(t, proposed.Products[0].Attributes, outcomes[0].Verdict.Products[0].Attributes)
+}
+
 func TestJudge_ATokenizerThatFailsIsAnErrorOfItsPlacement(t *testing.T) {
 	gate := newGate(t, &hashing{}, Config{BatchTokens: 1024})
 	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "panic"), candidate("theme", "fine")})
@@ -305,9 +328,9 @@ func TestJudge_AClosedEngineDecidesNothing(t *testing.T) {
 }
 
 func TestNew_RefusesABudgetBelowOnePair(t *testing.T) {
-	_, err := New(bundle, words{}, &hashing{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, Config{BatchTokens: 15}, prometheus.NewRegistry())
+	_, err := New(bundle, words{}, &hashing{}, policy, Config{BatchTokens: 15}, prometheus.NewRegistry())
 	require.ErrorContains(t, err, "batch_tokens is 15, below the 16 tokens")
-	_, err = New(bundle, words{}, &hashing{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.2}, Config{BatchTokens: 32, PendingTokens: 31}, prometheus.NewRegistry())
+	_, err = New(bundle, words{}, &hashing{}, policy, Config{BatchTokens: 32, PendingTokens: 31}, prometheus.NewRegistry())
 	require.ErrorContains(t, err, "gate.pending_tokens is 31, below the 32 of gate.batch_tokens")
 }
 

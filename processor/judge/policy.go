@@ -5,144 +5,65 @@ package judge
 import (
 	"errors"
 	"fmt"
+	"math"
 
-	"github.com/winnowgate/winnow/model"
+	"github.com/winnowgate/winnow/processor/judge/rules"
 )
+
+// Choice is what becomes of a placement, or of a product in it.
+type Choice string
+
+// The choices of a policy.
+const (
+	Prune     Choice = "prune"     // the product is left out, the others go on
+	Hold      Choice = "hold"      // the placement goes to a person
+	Tombstone Choice = "tombstone" // the placement is severe
+)
+
+// never is a threshold that no probability reaches.
+var never = math.Inf(1)
 
 // Policy says when a placement may be shown.
 type Policy struct {
 	MinProducts     int     // fewest products that an approved placement keeps
+	Uncertain       Choice  // Prune or Hold: for what is uncertain, or has no score
+	Severe          Choice  // Tombstone or Prune: for a violation
 	SevereThreshold float64 // P(severe) from which a product is a violation
 	ReviewThreshold float64 // P(severe) from which a product is uncertain
-	PruneWeak       bool    // leave out products that are more likely weak than relevant
+	WeakThreshold   float64 // P(weak) from which a product that is neither is left out
+
+	Rules *rules.Set // the first that matches a product decides it, in place of the thresholds; nil: none
+}
+
+// ForPairs returns the policy that decides a product by the two thresholds on P(severe) alone: nothing is pruned, no rule is
+// asked, and one product is a placement.
+func (p Policy) ForPairs() Policy {
+	return Policy{
+		MinProducts: 1, Uncertain: Hold, Severe: Tombstone,
+		SevereThreshold: p.SevereThreshold, ReviewThreshold: p.ReviewThreshold, WeakThreshold: never,
+	}
 }
 
 // Validate reports every value that is out of its bounds.
 func (p Policy) Validate() error {
 	var problems []error
-	if p.MinProducts < 1 {
-		problems = append(problems, fmt.Errorf("min_products is %d, must be at least 1", p.MinProducts))
+	check := func(ok bool, format string, values ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, values...))
+		}
 	}
-	if !(p.SevereThreshold > 0 && p.SevereThreshold <= 1) {
-		problems = append(problems, fmt.Errorf("severe_threshold is %v, must be above 0 and at most 1", p.SevereThreshold))
-	}
-	if !(p.ReviewThreshold > 0 && p.ReviewThreshold <= p.SevereThreshold) {
-		problems = append(problems, fmt.Errorf("review_threshold is %v, must be above 0 and at most severe_threshold (%v)", p.ReviewThreshold, p.SevereThreshold))
-	}
+	check(p.MinProducts >= 1, "min_products is %d, must be at least 1", p.MinProducts)
+	check(p.Uncertain == Prune || p.Uncertain == Hold, "uncertain is %q, must be %s or %s", p.Uncertain, Prune, Hold)
+	check(p.Severe == Tombstone || p.Severe == Prune, "severe is %q, must be %s or %s", p.Severe, Tombstone, Prune)
+	check(p.Severe != Prune || p.Uncertain != Hold, "severe is %s and uncertain is %s: a product would hold its placement until it looks severe, and then no more; uncertain must be %s too", Prune, Hold, Prune)
+	check(p.SevereThreshold > 0 && p.SevereThreshold <= 1, "severe_threshold is %v, must be above 0 and at most 1", p.SevereThreshold)
+	check(p.ReviewThreshold > 0 && p.ReviewThreshold <= p.SevereThreshold, "review_threshold is %v, must be above 0 and at most severe_threshold (%v)", p.ReviewThreshold, p.SevereThreshold)
+	check(p.WeakThreshold > 0 && p.WeakThreshold <= 1 || p.WeakThreshold == never, "weak_threshold is %v, must be above 0 and at most 1", p.WeakThreshold)
 	return errors.Join(problems...)
 }
 
-// Version names the policy in verdicts: the version of these rules and every parameter.
+// Version names the policy in verdicts: the version of what this package does, every parameter and the rules.
 func (p Policy) Version() string {
-	weak := "keep"
-	if p.PruneWeak {
-		weak = "prune"
-	}
-	return fmt.Sprintf("1;severe=%v;review=%v;min=%d;weak=%s", p.SevereThreshold, p.ReviewThreshold, p.MinProducts, weak)
-}
-
-// Outcome is the kind of a verdict; it is the value of the header winnow-verdict.
-type Outcome string
-
-// The outcomes of a judgement.
-const (
-	Approved Outcome = "approved"
-	Severe   Outcome = "severe"
-	Review   Outcome = "review"
-)
-
-// Reason is a code that says why; codes are part of the contract with those who read verdicts.
-type Reason string
-
-// Reasons of a verdict, and of pruning one product.
-const (
-	ReasonSevereProduct  Reason = "severe-product"   // a product reaches the severe threshold
-	ReasonUncertain      Reason = "uncertain"        // a product lies between the two thresholds
-	ReasonUnscored       Reason = "unscored"         // a product has no usable score
-	ReasonTooFewProducts Reason = "too-few-products" // fewer than MinProducts are left
-	ReasonWeak           Reason = "weak"             // pruned: off-theme
-	ReasonDuplicateTitle Reason = "duplicate-title"  // pruned: says the same as a product before it
-)
-
-// Product is one entry of a placement with its score; invalid probabilities (NaN) mean that it has none.
-type Product struct {
-	ProductID, Title string
-	Probabilities    model.Probabilities
-	Unread           []string // words and symbols of theme and title that the model can't read; such a product has no score
-}
-
-// Pruned is a product that was left out.
-type Pruned struct {
-	Product Product
-	Reason  Reason
-}
-
-// Verdict is what is decided of a placement.
-type Verdict struct {
-	Outcome  Outcome
-	Reasons  []Reason  // empty when approved
-	Products []Product // in the generator's order: the violations when severe, else those that remain
-	Pruned   []Pruned  // empty when severe
-}
-
-// Judge decides one placement.
-func (p Policy) Judge(products []Product) Verdict {
-	var violations []Product
-	var reasons []Reason
-	var unscored, uncertain bool
-	for _, product := range products {
-		switch {
-		case p.violates(product):
-			violations = append(violations, product)
-		case !product.Probabilities.Valid():
-			unscored = true
-		case !p.harmless(product):
-			uncertain = true
-		}
-	}
-	if len(violations) > 0 {
-		return Verdict{Outcome: Severe, Reasons: []Reason{ReasonSevereProduct}, Products: violations}
-	}
-	if unscored {
-		reasons = append(reasons, ReasonUnscored)
-	}
-	if uncertain {
-		reasons = append(reasons, ReasonUncertain)
-	}
-	kept, pruned := p.prune(products)
-	if len(kept) < max(p.MinProducts, 1) {
-		reasons = append(reasons, ReasonTooFewProducts)
-	}
-	outcome := Approved
-	if len(reasons) > 0 {
-		outcome = Review
-	}
-	return Verdict{Outcome: outcome, Reasons: reasons, Products: kept, Pruned: pruned}
-}
-
-func (p Policy) violates(product Product) bool {
-	return product.Probabilities.Valid() && product.Probabilities.Severe >= p.SevereThreshold
-}
-
-// harmless is false for NaN: what compares with nothing must fall on the careful side.
-func (p Policy) harmless(product Product) bool {
-	return product.Probabilities.Valid() && product.Probabilities.Severe < p.ReviewThreshold
-}
-
-// prune leaves out what does not belong, but never what a person has to look at.
-func (p Policy) prune(products []Product) (kept []Product, pruned []Pruned) {
-	seen := map[string]bool{}
-	for _, product := range products {
-		key := titleKey(product.Title)
-		switch {
-		case p.PruneWeak && p.harmless(product) && product.Probabilities.Weak > product.Probabilities.Relevant:
-			pruned = append(pruned, Pruned{product, ReasonWeak})
-		case p.harmless(product) && seen[key]:
-			pruned = append(pruned, Pruned{product, ReasonDuplicateTitle})
-		default:
-			seen[key] = true
-			kept = append(kept, product)
-		}
-	}
-	return kept, pruned
+	return fmt.Sprintf("2;min=%d;uncertain=%s;severe=%s;severe-from=%v;review-from=%v;weak-from=%v;rules=%s",
+		p.MinProducts, p.Uncertain, p.Severe, p.SevereThreshold, p.ReviewThreshold, p.WeakThreshold, p.Rules.Version())
 }

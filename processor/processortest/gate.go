@@ -34,6 +34,11 @@ const (
 	DeadLetter = "placements.dead-letter"
 )
 
+// Policy is the test gate's: what is uncertain holds its placement, so that one product of each kind makes each verdict.
+func Policy() judge.Policy {
+	return judge.Policy{MinProducts: 1, Uncertain: judge.Hold, Severe: judge.Tombstone, SevereThreshold: 0.6, ReviewThreshold: 0.1, WeakThreshold: 0.9}
+}
+
 // Gate returns a gate whose scores follow from the titles above.
 func Gate(t *testing.T) *gate.Gate {
 	t.Helper()
@@ -41,7 +46,7 @@ func Gate(t *testing.T) *gate.Gate {
 		Labels: []string{model.LabelRelevant, model.LabelWeak, model.LabelSevere}, MaxTokens: 16,
 		SpecialTokens: model.SpecialTokens{CLS: 1, SEP: 2, UNK: 3}, Calibration: model.Calibration{Temperature: 1},
 	}}
-	built, err := gate.New(bundle, titles{}, titles{}, judge.Policy{MinProducts: 1, SevereThreshold: 0.6, ReviewThreshold: 0.1},
+	built, err := gate.New(bundle, titles{}, titles{}, Policy(),
 		gate.Config{BatchTokens: 1024, PendingTokens: 16_384}, prometheus.NewRegistry())
 	require.NoError(t, err)
 	t.Cleanup(built.Close)

@@ -46,7 +46,7 @@ func ReadOutputs(t *testing.T, broker string, topics ...string) []Output {
 var (
 	sourceHeader  = regexp.MustCompile(`winnow-source=([^,]+)`)
 	verdictHeader = regexp.MustCompile(`winnow-verdict=([a-z-]+)`)
-	reasonsHeader = regexp.MustCompile(`winnow-reasons=([a-z,-]*)`)
+	reasonsHeader = regexp.MustCompile(`winnow-reasons=([a-z0-9:,-]*)`)
 )
 
 func parseOutput(t *testing.T, line string) Output {

@@ -59,7 +59,11 @@ func (e *Engine) open(ctx context.Context, settings config.Config, logger *zap.L
 	for _, warmed := range e.scorer.Warmed() {
 		logger.Info("warmed up", zap.String("provider", e.scorer.Provider()), zap.Int("rows", warmed.Rows), zap.Int("length", warmed.Length), zap.Float64("seconds", warmed.Duration.Seconds()))
 	}
-	if e.Gate, err = gate.New(e.Bundle, e.tokenizer, e.scorer, policyOf(settings.Policy, e.Bundle), gate.Config{
+	policy, err := policyOf(settings.Policy, e.Bundle)
+	if err != nil {
+		return &config.InvalidError{Err: err}
+	}
+	if e.Gate, err = gate.New(e.Bundle, e.tokenizer, e.scorer, policy, gate.Config{
 		BatchTokens: settings.Gate.BatchTokens, PendingTokens: settings.Gate.PendingTokens, CacheEntries: settings.Gate.CacheEntries,
 	}, registerer); err != nil {
 		return &config.InvalidError{Err: err}
@@ -117,18 +121,27 @@ func (e *Engine) probes() ([][]int64, error) {
 	return pairs, nil
 }
 
-func policyOf(settings config.Policy, bundle *model.Bundle) judge.Policy {
-	policy := judge.Policy{
-		MinProducts: settings.MinProducts, PruneWeak: settings.PruneWeak,
-		SevereThreshold: settings.SevereThreshold, ReviewThreshold: settings.ReviewThreshold,
+func policyOf(settings config.Policy, bundle *model.Bundle) (judge.Policy, error) {
+	set, err := settings.CompileRules()
+	if err != nil {
+		return judge.Policy{}, err
 	}
+	policy := judge.Policy{
+		MinProducts: settings.MinProducts, Uncertain: settings.Uncertain, Severe: settings.Severe,
+		SevereThreshold: settings.SevereThreshold, ReviewThreshold: settings.ReviewThreshold, WeakThreshold: settings.WeakThreshold,
+		Rules: set,
+	}
+	fitted := bundle.Manifest.Thresholds
 	if policy.SevereThreshold == 0 {
-		policy.SevereThreshold = bundle.Manifest.Thresholds.Severe.Value
+		policy.SevereThreshold = fitted.Severe.Value
 	}
 	if policy.ReviewThreshold == 0 {
-		policy.ReviewThreshold = bundle.Manifest.Thresholds.Review.Value
+		policy.ReviewThreshold = fitted.Review.Value
 	}
-	return policy
+	if policy.WeakThreshold == 0 {
+		policy.WeakThreshold = fitted.Weak.Value
+	}
+	return policy, nil
 }
 
 // Close stops scoring and frees the native memory, the scorer's and then the tokenizer's.

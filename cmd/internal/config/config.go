@@ -113,15 +113,6 @@ type Gate struct {
 	CacheEntries  int `yaml:"cache_entries" env:"CACHE_ENTRIES"`
 }
 
-// Policy says when a placement may be shown; thresholds of 0 are the bundle's.
-type Policy struct {
-	MinProducts        int     `yaml:"min_products" env:"MIN_PRODUCTS"`
-	SevereThreshold    float64 `yaml:"severe_threshold" env:"SEVERE_THRESHOLD"`
-	ReviewThreshold    float64 `yaml:"review_threshold" env:"REVIEW_THRESHOLD"`
-	PruneWeak          bool    `yaml:"prune_weak" env:"PRUNE_WEAK"`
-	MaxDeadLetterShare float64 `yaml:"max_dead_letter_share" env:"MAX_DEAD_LETTER_SHARE"`
-}
-
 // Admin is the endpoint of health and metrics.
 type Admin struct {
 	Listen string `yaml:"listen" env:"LISTEN"`
@@ -150,7 +141,7 @@ func Default() Config {
 		// 512 tokens are some 30 pairs (docs/performance.md). 16,384 scores take some MB and reach beyond several polls of all lanes.
 		// 262,144 pending tokens are some 16,000 pairs and 2 MB of ids.
 		Gate:   Gate{BatchTokens: 512, PendingTokens: 262_144, CacheEntries: 16_384},
-		Policy: Policy{MinProducts: 3, PruneWeak: true, MaxDeadLetterShare: 0.5},
+		Policy: defaultPolicy(),
 		Admin:  Admin{Listen: "127.0.0.1:8080"},
 		Log:    Log{Level: "info"},
 	}
@@ -175,7 +166,7 @@ func Load(path string, environment []string) (Config, error) {
 		decoder := yaml.NewDecoder(bytes.NewReader(data))
 		decoder.KnownFields(true)
 		if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) { // io.EOF: the file is empty
-			return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+			return Config{}, fmt.Errorf("configuration %s: %w%s", path, err, retired(err.Error()))
 		}
 	}
 	if err := override(&config, environment); err != nil {
@@ -205,7 +196,8 @@ func override(config *Config, environment []string) error {
 	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
-		return fmt.Errorf("configuration: the environment sets %s, which is no key: names are %s, the section and the key, such as WINNOW_KAFKA_BROKERS", strings.Join(unknown, ", "), EnvironmentPrefix)
+		names := strings.Join(unknown, ", ")
+		return fmt.Errorf("configuration: the environment sets %s, which is no key: names are %s, the section and the key, such as WINNOW_KAFKA_BROKERS%s", names, EnvironmentPrefix, retired(names))
 	}
 	if err := env.ParseWithOptions(config, options); err != nil {
 		return fmt.Errorf("configuration: environment: %w", err)
@@ -256,12 +248,7 @@ func (c *Config) Validate() error {
 	within("gate.pending_tokens", c.Gate.PendingTokens, c.Gate.BatchTokens, 1<<30)
 	within("gate.cache_entries", c.Gate.CacheEntries, 0, 1<<26)
 	within("policy.min_products", c.Policy.MinProducts, 1, c.Limits.Products)
-	share := func(key string, value float64) {
-		check(value >= 0 && value <= 1, "%s is %v, must be 0 to 1", key, value)
-	}
-	share("policy.severe_threshold", c.Policy.SevereThreshold)
-	share("policy.review_threshold", c.Policy.ReviewThreshold)
-	share("policy.max_dead_letter_share", c.Policy.MaxDeadLetterShare)
+	c.Policy.validate(check)
 	_, _, err := net.SplitHostPort(c.Admin.Listen)
 	check(err == nil, "admin.listen is %q, must be host:port", c.Admin.Listen)
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level is %q, must be debug, info, warn or error", c.Log.Level)

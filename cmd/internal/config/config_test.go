@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/winnowgate/winnow/processor/judge"
+	"github.com/winnowgate/winnow/processor/judge/rules"
 )
 
 func file(t *testing.T, text string) string {
@@ -24,14 +27,14 @@ func TestLoad_DefaultsAreValid(t *testing.T) {
 }
 
 func TestLoad_TheEnvironmentOverridesTheFileOverridesTheDefaults(t *testing.T) {
-	path := file(t, "kafka: {brokers: [a:1], group: from-file, lanes: 3}\npolicy: {prune_weak: false}\n")
+	path := file(t, "kafka: {brokers: [a:1], group: from-file, lanes: 3}\npolicy: {uncertain: hold}\n")
 	settings, err := Load(path, []string{"WINNOW_KAFKA_BROKERS=b:2,c:3", "WINNOW_POLICY_MIN_PRODUCTS=5", "WINNOW_KAFKA_SASL_MECHANISM=plain", "WINNOW_KAFKA_SASL_USERNAME=u", "HOME=/x", "WINNOW_SERVICE_HOST=10.0.0.1", "WINNOW_PORT=tcp://10.0.0.1:80", "WINNOW_PORT_80_TCP_ADDR=10.0.0.1", "WINNOW_SERVICE_PORT_HTTP=80"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"b:2", "c:3"}, settings.Kafka.Brokers)
 	require.Equal(t, "from-file", settings.Kafka.Group)
 	require.Equal(t, 3, settings.Kafka.Lanes)
 	require.Equal(t, 5, settings.Policy.MinProducts)
-	require.False(t, settings.Policy.PruneWeak)
+	require.Equal(t, judge.Hold, settings.Policy.Uncertain)
 	require.Equal(t, "plain", settings.Kafka.SASL.Mechanism)
 	require.Equal(t, Default().Topics, settings.Topics)
 }
@@ -73,7 +76,7 @@ topics: {approved: "a b", review: placements.candidates}
 limits: {record_bytes: 0}
 model: {bundle: "", providers: [npu], require: cuda, workers: -1, threads: 4096, device: -1, precision: int4, workspace_bytes: -1}
 gate: {batch_tokens: 0, cache_entries: -1}
-policy: {min_products: 0, severe_threshold: 2, review_threshold: -1, max_dead_letter_share: 7}
+policy: {min_products: 0, uncertain: keep, severe: hold, severe_threshold: 2, review_threshold: -1, weak_threshold: .nan, max_dead_letter_share: 7}
 admin: {listen: nowhere}
 log: {level: loud}
 `), nil)
@@ -85,11 +88,45 @@ log: {level: loud}
 		`model.require is "cuda", must be empty or one of model.providers [npu]`, fmt.Sprintf("model.workers is -1, must be 0 to %d", max(runtime.GOMAXPROCS(0), 2)),
 		fmt.Sprintf("model.threads is 4096, must be 0 to the %d processors", runtime.GOMAXPROCS(0)), "model.device is -1, must be 0 to 63",
 		`model.precision is "int4", must be one of [fp16 bf16 fp32]`, "model.workspace_bytes is -1, must be 0 to 1099511627776",
-		"gate.batch_tokens is 0", "gate.cache_entries is -1", "policy.min_products is 0", "policy.severe_threshold is 2, must be 0 to 1",
+		"gate.batch_tokens is 0", "gate.cache_entries is -1", "policy.min_products is 0", `policy.uncertain is "keep", must be prune or hold`, `policy.severe is "hold", must be tombstone or prune`, "policy.weak_threshold is NaN, must be 0 to 1", "policy.severe_threshold is 2, must be 0 to 1",
 		"policy.review_threshold is -1", "policy.max_dead_letter_share is 7", `admin.listen is "nowhere", must be host:port`, `log.level is "loud"`,
 	} {
 		require.ErrorContains(t, err, says)
 	}
+}
+
+// Whoever moves from the policy before finds the key that took the place of the old one.
+func TestLoad_SaysWhatTookThePlaceOfPruneWeak(t *testing.T) {
+	_, err := Load(file(t, "policy: {prune_weak: true}"), nil)
+	require.ErrorContains(t, err, "policy.prune_weak is gone, a product is weak, and left out, from policy.weak_threshold on")
+	_, err = Load("", []string{"WINNOW_POLICY_PRUNE_WEAK=false"})
+	require.ErrorContains(t, err, "policy.weak_threshold")
+}
+
+// Rules of one's own come before those of the file, which a variable may name; a rule that is wrong is shown where it is.
+func TestLoad_RulesComeFromTheFileAndOneBesideIt(t *testing.T) {
+	own := "policy:\n  rules:\n  - {name: ours, when: \"title == 'x'\", then: relevant}\n"
+	shared := file(t, "- {name: no-beer, when: \"title.has_word(['beer'])\", then: severe}\n")
+	settings, err := Load(file(t, own), []string{"WINNOW_POLICY_RULES_FILE=" + shared})
+	require.NoError(t, err)
+	set, err := settings.Policy.CompileRules()
+	require.NoError(t, err)
+	require.Equal(t, []rules.Rule{{Name: "ours", When: "title == 'x'", Then: rules.Relevant}, {Name: "no-beer", When: "title.has_word(['beer'])", Then: rules.Severe}}, set.Rules())
+	_, err = Load("", []string{"WINNOW_POLICY_RULES_FILE=hazards"})
+	require.NoError(t, err)
+
+	for says, text := range map[string]string{
+		"policy.rules[0] \"no-alcohol\": 1:1: undeclared reference to 'titel' (did you mean 'title'?)\n  | titel.has_word(['beer'])\n  | ^": "policy: {rules: [{name: no-alcohol, when: \"titel.has_word(['beer'])\", then: severe}]}",
+		"policy.rules_file: open /nowhere.yaml":           "policy: {rules_file: /nowhere.yaml}",
+		"line 1: field if not found":                      "policy: {rules: [{name: a, if: \"true\", then: severe}]}",
+		"\"no-beer\": another rule has this name already": "policy: {rules_file: " + shared + ", rules: [{name: no-beer, when: \"true\", then: severe}]}",
+		"holds no rules":                                  "policy: {rules_file: " + file(t, "") + "}",
+	} {
+		_, err := Load(file(t, text), nil)
+		require.ErrorContains(t, err, says)
+	}
+	_, err = Load("", []string{"WINNOW_POLICY_RULES=x"})
+	require.ErrorContains(t, err, "name a file of them by WINNOW_POLICY_RULES_FILE")
 }
 
 // Workers and threads share the processors; more of them only wait for each other.

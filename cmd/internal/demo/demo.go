@@ -17,6 +17,7 @@ import (
 
 	"github.com/winnowgate/winnow/cmd/internal/app"
 	"github.com/winnowgate/winnow/cmd/internal/config"
+	hazards "github.com/winnowgate/winnow/deploy/rules"
 	"github.com/winnowgate/winnow/processor/kafka"
 	"github.com/winnowgate/winnow/schema"
 )
@@ -64,6 +65,7 @@ func Run(ctx context.Context, settings config.Config, placements int, out io.Wri
 	settings.Kafka.Brokers = cluster.ListenAddrs()
 	settings.Kafka.TLS, settings.Kafka.SASL, settings.SchemaRegistry = kafka.TLS{}, kafka.SASL{}, config.SchemaRegistry{}
 	settings.Admin.Listen = "127.0.0.1:0"
+	settings.Policy.RulesFile = hazards.Name
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

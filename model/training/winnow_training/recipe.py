@@ -16,6 +16,7 @@ TEACHERS = 3
 # Twice as deep and twice as wide as the starter; never served.
 TEACHER = "--learning-rate 6e-5 --new-parts-learning-rate 2e-4 --severe-weight 1 --batch-size 128 --epochs 3"
 STUDENT = "--learning-rate 1.4e-4 --new-parts-learning-rate {rate} --batch-size 128 --epochs 4"
+PUPIL = "--learning-rate 1.7e-4 --new-parts-learning-rate {rate} --batch-size 192 --epochs 3"
 ALL = "--sources usda realistic written"
 RULED, TAUGHT = (
     "--augmented {work}/augmented.csv --unjudged {work}/unjudged.csv",
@@ -34,12 +35,12 @@ def students() -> dict[str, tuple[str, str]]:
             f"realistic-{seed}": ("deberta", plain + "--sources usda realistic"),
             f"written-{seed}": ("deberta", plain + ALL),
             f"ruled-{seed}": ("deberta", plain + f"{ALL} {RULED}"),
-            f"taught-{seed}": ("deberta", plain + f"{ALL} {TAUGHT}"),
+            f"taught-{seed}": ("deberta", PUPIL.format(rate=RATE) + f" --seed {seed} {ALL} {TAUGHT}"),
         }
-    for rate in ("1.4e-4", "2e-3"):
-        runs[f"rate-{rate}"] = ("deberta", STUDENT.format(rate=rate) + f" --seed 1 {ALL} {TAUGHT}")
+    for rate in ("1.7e-4", "2e-3"):
+        runs[f"rate-{rate}"] = ("deberta", PUPIL.format(rate=rate) + f" --seed 1 {ALL} {TAUGHT}")
     runs["bert"] = ("bert", STUDENT.format(rate=RATE) + f" --seed 1 {ALL}")
-    runs["bert-taught"] = ("bert", STUDENT.format(rate=RATE) + f" --seed 1 {ALL} {TAUGHT}")
+    runs["bert-taught"] = ("bert", PUPIL.format(rate=RATE) + f" --seed 1 {ALL} {TAUGHT}")
     return runs
 
 
