@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"processor/judge":         {"processor/judge/rules", "model", "model/text"},
 	"processor/gate":          {"processor/judge", "model", "schema"},
 	"processor":               {"processor/gate", "processor/judge", "schema"},
-	"processor/eval":          {"processor/gate", "processor/judge", "model", "schema"},
+	"processor/eval":          {"processor/gate", "processor/judge", "processor/judge/rules", "model", "schema"},
 	"processor/kafka":         {},
 	"processor/processortest": {"processor/gate", "processor/judge", "model", "schema"},
 	"deploy/rules":            {},
@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"cmd/internal/app":        {"cmd/internal/admin", "cmd/internal/config", "model", "model/onnx", "model/tokenize", "processor", "processor/gate", "processor/judge", "processor/kafka", "schema"},
 	"cmd/internal/bench":      {"cmd/internal/app", "cmd/internal/config", "model", "processor", "processor/kafka", "schema"},
 	"cmd/internal/demo":       {"cmd/internal/app", "cmd/internal/config", "deploy/rules", "processor", "processor/judge", "processor/kafka", "schema"},
-	"cmd/winnow":              {"cmd/internal/app", "cmd/internal/bench", "cmd/internal/config", "cmd/internal/demo", "model", "model/onnx", "processor", "processor/eval", "processor/gate", "processor/kafka", "schema"},
+	"cmd/winnow":              {"cmd/internal/app", "cmd/internal/bench", "cmd/internal/config", "cmd/internal/demo", "model", "model/onnx", "processor", "processor/eval", "processor/gate", "processor/judge", "processor/judge/rules", "processor/kafka", "schema"},
 }
 
 // Packages that must not know what another layer is made of.

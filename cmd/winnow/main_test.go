@@ -19,6 +19,8 @@ import (
 
 	"github.com/winnowgate/winnow/cmd/internal/app"
 	"github.com/winnowgate/winnow/cmd/internal/config"
+	"github.com/winnowgate/winnow/processor/judge"
+	"github.com/winnowgate/winnow/processor/judge/rules"
 	"github.com/winnowgate/winnow/schema"
 )
 
@@ -61,12 +63,16 @@ func TestExecute_ExitCodesTellUsageFromFailure(t *testing.T) {
 
 func scoreText(t *testing.T, input string) []line {
 	t.Helper()
-	settings := config.Default()
+	return answers(t, config.Default(), verdictLine, input)
+}
+
+func answers(t *testing.T, settings config.Config, by func(judge.Policy) answer, input string) []line {
+	t.Helper()
 	engine, err := app.OpenEngine(t.Context(), settings, zap.NewNop(), prometheus.NewRegistry())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, engine.Close()) }()
 	var out bytes.Buffer
-	require.NoError(t, score(t.Context(), engine.Gate, schema.NewCodec(settings.Limits, nil), settings.Limits, strings.NewReader(input), &out))
+	require.NoError(t, score(t.Context(), engine.Gate, by(engine.Gate.Policy()), schema.NewCodec(settings.Limits, nil), settings.Limits, strings.NewReader(input), &out))
 	var lines []line
 	for text := range strings.Lines(out.String()) {
 		var verdict line
@@ -126,6 +132,37 @@ func TestScore_ReadsAStreamThatStartsWithAByteOrderMark(t *testing.T) {
 	require.Len(t, lines, 1)
 	require.Equal(t, "p1", lines[0].PlacementID)
 	require.Equal(t, "severe", lines[0].Verdict)
+}
+
+// What decided each product stands beside it, in the generator's order, and the verdict is the same as without.
+func TestScore_ExplainSaysWhatDecidedEachProduct(t *testing.T) {
+	settings := config.Default()
+	settings.Policy.MinProducts = 1
+	settings.Policy.Severe = judge.Prune
+	settings.Policy.Rules = []rules.Rule{{Name: "house", When: "title.has_word(['house blend'])", Then: rules.Weak}, {Name: "fails", When: "'x' in attributes && attributes['none'] == ''", Then: rules.Relevant}}
+	input := `{"placement_id":"p","theme":"Vegan desserts","products":[` +
+		`{"product_id":"a","title":"Chicken breast, raw"},{"product_id":"b","title":"Dark chocolate, vegan"},{"product_id":"c","title":"DARK chocolate vegan"},` +
+		`{"product_id":"d","title":"House Blend cookies"},{"product_id":"e","title":"サーモン"},{"product_id":"f","title":"Vegan cookies","attributes":{"x":"y"}}]}` + "\nnonsense"
+	plain, full := answers(t, settings, verdictLine, input), answers(t, settings, explainedLine, input)
+	require.Nil(t, plain[0].Explanation)
+	require.Nil(t, full[1].Explanation)
+	products := full[0].Explanation.Products
+	require.Len(t, products, 6)
+	for at, want := range []explained{
+		{ProductID: "a", Found: "severe", DecidedBy: "severe_threshold", Pruned: "severe-product"},
+		{ProductID: "b", Found: "relevant", DecidedBy: "below_thresholds"},
+		{ProductID: "c", Found: "duplicate", DecidedBy: "title", Pruned: "duplicate-title"},
+		{ProductID: "d", Found: "weak", DecidedBy: "rule:house", Pruned: "rule:house"},
+		{ProductID: "e", Found: "unscored", DecidedBy: "no_score", Pruned: "unscored"},
+		{ProductID: "f", Found: "uncertain", DecidedBy: "rule:fails", Pruned: "rule:fails"},
+	} {
+		got := products[at]
+		require.Equal(t, want, explained{ProductID: got.ProductID, Found: got.Found, DecidedBy: got.DecidedBy, Pruned: got.Pruned}, got.Title)
+	}
+	require.Contains(t, products[5].Error, "no such key: none")
+	require.Positive(t, full[0].Explanation.Thresholds.Weak)
+	full[0].Explanation = nil
+	require.Equal(t, plain[0], full[0])
 }
 
 func TestScore_NothingInNothingOut(t *testing.T) {

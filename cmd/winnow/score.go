@@ -15,6 +15,7 @@ import (
 
 	"github.com/winnowgate/winnow/processor"
 	"github.com/winnowgate/winnow/processor/gate"
+	"github.com/winnowgate/winnow/processor/judge"
 	"github.com/winnowgate/winnow/schema"
 )
 
@@ -31,11 +32,17 @@ func scoreCommand() *cobra.Command {
 		Short: "Judge candidates from standard input, without Kafka",
 		Long: `Reads one candidate as JSON a line and writes one verdict as JSON a line, in the same order, through the gate that
 winnow run uses. A line that is no candidate gets the verdict dead-letter, its class as the reason and an error; so does
-one that can be read in two ways, with a key twice or half a surrogate pair. A byte order mark at the start is skipped.`,
-		Example: `  echo '{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Beef jerky"}]}' | winnow score`,
-		Args:    noArguments,
+one that can be read in two ways, with a key twice or half a surrogate pair. A byte order mark at the start is skipped.
+
+With --explain each verdict has an explanation: the thresholds in force and, for every product in order, its probabilities, what
+it was found to be (relevant, duplicate, weak, uncertain, unscored, severe), what decided that (rule:NAME, severe_threshold,
+review_threshold, weak_threshold, below_thresholds, title, no_score), and why it was pruned, if it was.`,
+		Example: `  echo '{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Beef jerky"}]}' | winnow score
+  winnow score --explain < candidates.jsonl | jq '.explanation.products[] | select(.pruned != "")'`,
+		Args: noArguments,
 	}
 	path := configFlag(command)
+	explain := command.Flags().Bool("explain", false, "add to each verdict what decided each of its products")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		settings, err := loadConfig(*path)
 		if err != nil {
@@ -45,8 +52,11 @@ one that can be read in two ways, with a key twice or half a surrogate pair. A b
 		if err != nil {
 			return err
 		}
-		codec := schema.NewCodec(settings.Limits, nil)
-		err = score(command.Context(), engine.Gate, codec, settings.Limits, os.Stdin, os.Stdout)
+		codec, answer := schema.NewCodec(settings.Limits, nil), verdictLine(engine.Gate.Policy())
+		if *explain {
+			answer = explainedLine(engine.Gate.Policy())
+		}
+		err = score(command.Context(), engine.Gate, answer, codec, settings.Limits, os.Stdin, os.Stdout)
 		return errors.Join(err, engine.Close())
 	}
 	return command
@@ -60,9 +70,13 @@ type line struct {
 	Products    []schema.Scored `json:"products"`
 	Pruned      []schema.Pruned `json:"pruned"`
 	Error       string          `json:"error,omitempty"`
+	Explanation *explanation    `json:"explanation,omitempty"`
 }
 
-func score(ctx context.Context, gate *gate.Gate, codec *schema.Codec, limits schema.Limits, in io.Reader, out io.Writer) error {
+// answer makes the line of one candidate.
+type answer func(placementID string, scored gate.Scored) line
+
+func score(ctx context.Context, gate *gate.Gate, answer answer, codec *schema.Codec, limits schema.Limits, in io.Reader, out io.Writer) error {
 	reader := bufio.NewReaderSize(in, 64<<10)
 	if start, err := reader.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
 		if _, err := reader.Discard(len(byteOrderMark)); err != nil {
@@ -93,12 +107,12 @@ func score(ctx context.Context, gate *gate.Gate, codec *schema.Codec, limits sch
 			}
 			number++
 		}
-		outcomes, err := gate.Judge(ctx, candidates)
+		read, err := gate.Score(ctx, candidates)
 		if err != nil {
 			return err
 		}
-		for i, outcome := range outcomes {
-			lines[indexes[i]] = verdictLine(candidates[i].PlacementID, outcome)
+		for i, scored := range read {
+			lines[indexes[i]] = answer(candidates[i].PlacementID, scored)
 		}
 		for _, line := range lines {
 			if err := encoder.Encode(line); err != nil {
@@ -140,15 +154,18 @@ func deadLine(placementID string, number int, err error) line {
 	}
 }
 
-func verdictLine(placementID string, outcome gate.Outcome) line {
-	if outcome.Err != nil {
-		return line{
-			PlacementID: placementID, Verdict: processor.VerdictDeadLetter, Reasons: []string{string(processor.ClassInference)},
-			Products: []schema.Scored{}, Pruned: []schema.Pruned{}, Error: outcome.Err.Error(),
+func verdictLine(policy judge.Policy) answer {
+	return func(placementID string, scored gate.Scored) line {
+		if scored.Err != nil {
+			return line{
+				PlacementID: placementID, Verdict: processor.VerdictDeadLetter, Reasons: []string{string(processor.ClassInference)},
+				Products: []schema.Scored{}, Pruned: []schema.Pruned{}, Error: scored.Err.Error(),
+			}
 		}
-	}
-	return line{
-		PlacementID: placementID, Verdict: string(outcome.Verdict.Outcome), Reasons: processor.Codes(outcome.Verdict.Reasons),
-		Products: processor.Scored(outcome.Verdict.Products), Pruned: processor.Pruned(outcome.Verdict.Pruned),
+		verdict := policy.Judge(scored.Placement)
+		return line{
+			PlacementID: placementID, Verdict: string(verdict.Outcome), Reasons: processor.Codes(verdict.Reasons),
+			Products: processor.Scored(verdict.Products), Pruned: processor.Pruned(verdict.Pruned),
+		}
 	}
 }

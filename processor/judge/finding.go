@@ -47,7 +47,7 @@ func (p Policy) Find(placement Placement) []Finding {
 	seen := make(map[string]bool, len(placement.Products))
 	for i, product := range placement.Products {
 		finding := p.find(reading, product)
-		if key := titleKey(product.Title); p.keeps(finding.Class) {
+		if key := titleKey(product.Title); p.Keeps(finding.Class) {
 			if finding.Class == ClassRelevant && seen[key] {
 				finding.Class = ClassDuplicate
 			}
@@ -87,7 +87,7 @@ func (p Policy) class(probabilities model.Probabilities) Class {
 	}
 }
 
-// keeps reports whether a product of the class stays in its placement, to be shown or to be looked at.
-func (p Policy) keeps(class Class) bool {
+// Keeps reports whether a product of the class stays in its placement, to be shown or to be looked at.
+func (p Policy) Keeps(class Class) bool {
 	return class == ClassRelevant || p.Uncertain == Hold && (class == ClassUncertain || class == ClassUnscored)
 }

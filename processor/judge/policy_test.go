@@ -141,7 +141,7 @@ func TestJudge_EveryProductIsKeptPrunedOrAViolation(t *testing.T) {
 		require.Len(t, all, len(verdict.Products)+len(verdict.Pruned))
 		kept, pruned := 0, 0
 		for i, finding := range findings { // in the generator's order
-			if kept < len(verdict.Products) && same(verdict.Products[kept], all[i]) && policy.keeps(finding.Class) {
+			if kept < len(verdict.Products) && same(verdict.Products[kept], all[i]) && policy.Keeps(finding.Class) {
 				kept++
 			} else {
 				require.True(t, same(verdict.Pruned[pruned].Product, all[i]))

@@ -65,7 +65,7 @@ func (p Policy) Settle(findings []Finding) Verdict {
 	}
 	verdict := Verdict{Outcome: Approved}
 	for _, finding := range findings {
-		if p.keeps(finding.Class) {
+		if p.Keeps(finding.Class) {
 			verdict.Products = append(verdict.Products, finding.Product)
 		} else {
 			verdict.Pruned = append(verdict.Pruned, Pruned{finding.Product, finding.Reason()})
