@@ -68,12 +68,17 @@ func evaluate(ctx context.Context, settings config.Config, pairs []eval.Pair) (e
 	if err != nil {
 		return eval.Report{}, err
 	}
-	bar := progressbar.NewOptions(len(pairs), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("scoring"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("pairs"),
-		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))), progressbar.OptionClearOnFinish())
-	report, err := eval.Run(ctx, engine.Gate, pairs, func(done int) { _ = bar.Set(done) }) // a bar that can't be drawn stops nothing
+	report, err := eval.Run(ctx, engine.Gate, pairs, scoringBar(len(pairs)))
 	report.Model = engine.Bundle.ID()
 	return report, errors.Join(err, engine.Close())
+}
+
+// scoringBar returns what moves a bar on a terminal to how many pairs are done.
+func scoringBar(pairs int) func(done int) {
+	bar := progressbar.NewOptions(pairs, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("scoring"),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("pairs"),
+		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))), progressbar.OptionClearOnFinish())
+	return func(done int) { _ = bar.Set(done) } // a bar that can't be drawn stops nothing
 }
 
 // pageWriter returns what writes the page to path, which it creates; without a path there is no page.

@@ -64,6 +64,7 @@ Start here:
   winnow demo                              the whole job on this machine, nothing to set up
   winnow score < candidates.jsonl          verdicts on your own candidates, without Kafka
   winnow eval --pairs labelled.csv         how far to trust the model, on labels of your own
+  winnow rules test --rules F --pairs F    what rules of your own would change
   winnow topics create --config gate.yaml  the five topics on your cluster
   winnow run --config gate.yaml            the gate
   winnow generate --config gate.yaml       the demo's candidates, published to your cluster
@@ -84,7 +85,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, command.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), evalCommand(), topicsCommand(), modelCommand(), benchCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), generateCommand(), scoreCommand(), evalCommand(), rulesCommand(), topicsCommand(), modelCommand(), benchCommand(), versionCommand())
 	return root
 }
 
