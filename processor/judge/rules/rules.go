@@ -70,6 +70,9 @@ type compiled struct {
 	onPlacement, onProduct, counted cel.Program
 }
 
+// mostName keeps the header that lists a verdict's reasons small.
+const mostName = 64
+
 var ruleName = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9])*$`)
 
 // Compile returns the rules of all sources, one after the other; nil where there are none. An error names every rule that is
@@ -112,8 +115,8 @@ func Compile(sources ...Source) (*Set, error) {
 
 func (r Rule) compile(environment *cel.Env) (compiled, error) {
 	var problems []error
-	if !ruleName.MatchString(r.Name) {
-		problems = append(problems, errors.New("name must be lower-case letters, digits and single hyphens between them"))
+	if !ruleName.MatchString(r.Name) || len(r.Name) > mostName {
+		problems = append(problems, fmt.Errorf("name must be lower-case letters, digits and single hyphens between them, at most %d", mostName))
 	}
 	if known := []Then{Severe, Uncertain, Weak, Relevant}; !slices.Contains(known, r.Then) {
 		problems = append(problems, fmt.Errorf("then is %q, must be one of %v", r.Then, known))
