@@ -26,10 +26,8 @@ var meanings = sync.OnceValue(func() map[string]string {
 	return meanings
 })
 
-const (
-	lost = '\uFFFD' // a character that was lost: nobody can say what its word was
-	gap  = '\x00'   // a symbol that was taken out, until it is known what is around it; no text holds it by then
-)
+// lost stands for a character that was lost: nobody can say what its word was.
+const lost = '\uFFFD'
 
 // Fold returns text as the model is to read it: without invisible characters, in NFKC, and with every symbol taken out of
 // the word that it is glued to, replaced by its words or gone. Puzzling are the symbols that are gone although nobody said
@@ -38,32 +36,37 @@ func Fold(text string) (folded string, puzzling string) {
 	if isPlain(text) {
 		return text, ""
 	}
-	text = normal(readable(text))
+	text = normal(spellOut(text))
 	var out, puzzles strings.Builder
+	var last rune
 	for len(text) > 0 {
-		if text[0] < utf8.RuneSelf {
-			out.WriteByte(text[0])
-			text = text[1:]
-			continue
-		}
-		symbol, words, known := meaning(text)
-		text = text[len(symbol):]
-		switch {
-		case known && words != "":
-			out.WriteString(" " + words + " ")
-		case known:
-			out.WriteRune(gap)
-		default:
-			char := []rune(symbol)[0]
-			written, puzzle := fold(char)
-			out.WriteString(written)
-			if puzzle {
+		symbols := readSymbols(text, out.String())
+		if symbols.size == 0 {
+			char, size := utf8.DecodeRuneInString(text)
+			if isFlagLetter(char) || char >= 0x334 && char <= 0x338 { // a flag without words; what strikes a word through
 				puzzles.WriteRune(char)
 			}
+			switch {
+			case isFlagLetter(char):
+				char += 'A' - '🇦'
+			case char >= 0x250 && char <= 0x2af: // phonetic letters: in a title they stand for those that they look like
+				char = lost
+			}
+			out.WriteRune(char)
+			last, text = char, text[size:]
+			continue
 		}
+		text = text[symbols.size:]
+		puzzles.WriteString(symbols.puzzling)
+		next, _ := utf8.DecodeRuneInString(text)
+		if standsForLetters(last, next) {
+			out.WriteRune(lost)
+		} else {
+			out.WriteString(" " + symbols.words + " ")
+		}
+		last = ' '
 	}
-	// What was put in place of a letter-like symbol can compose with what followed it.
-	return normal(strings.Join(strings.Fields(closed(out.String())), " ")), puzzles.String()
+	return normal(strings.Join(strings.Fields(out.String()), " ")), puzzles.String()
 }
 
 // normal is NFKC; the joiner that norm puts between more marks than any text needs goes again, since nobody sees it.
@@ -79,56 +82,42 @@ func isPlain(text string) bool {
 	return true
 }
 
-// readable drops what nobody sees, and spells out what compatibility (NFKC) would make part of a word or number.
-func readable(text string) string {
-	var out strings.Builder
-	var last rune
-	joined := false
-	for _, char := range text {
+// run is symbols without a space between them.
+type run struct {
+	size            int // bytes
+	words, puzzling string
+}
+
+// readSymbols returns the symbols that the rest of a text begins with, none perhaps; before is what was written so far.
+func readSymbols(rest, before string) run {
+	var found run
+	for {
+		symbol, words, known := meaning(rest[found.size:])
+		char, _ := utf8.DecodeRuneInString(symbol)
 		switch {
-		case joined && strings.ContainsRune("♀♂🌾🍳", char): // says who it is, not what it shows alone: a cook holds no egg
-		case isInvisible(char):
-		case strings.ContainsRune("™®©℠", char):
-			out.WriteByte(' ')
-		case char == '´':
-			out.WriteByte('\'')
-		case char == '№':
-			out.WriteString(" number ")
-		case isFraction(char) && unicode.IsDigit(last): // 1½ is not 11/2
-			out.WriteString(" " + string(char))
+		case known:
+		case char < utf8.RuneSelf || char == lost || isFlagLetter(char):
+			return found
+		case unicode.In(char, unicode.Sm, unicode.Sc) && hasNumberBeside(before, rest[found.size+len(symbol):]):
+			words = symbol
+		case unicode.In(char, unicode.S, unicode.Me, unicode.Co, unicode.Cn):
+			found.puzzling += symbol
 		default:
-			out.WriteRune(char)
+			return found
 		}
-		joined = char == '\u200d'
-		if !isInvisible(char) {
-			last = char
+		found.size += len(symbol)
+		if words != "" {
+			found.words = strings.TrimSpace(found.words + " " + words)
+			before = words
 		}
 	}
-	return out.String()
-}
-
-func isInvisible(char rune) bool {
-	switch {
-	case char >= '\t' && char <= '\r', char == '\u0085': // white space
-		return false
-	case char >= 0x180b && char <= 0x180f, char >= 0xfe00 && char <= 0xfe0f, char >= 0xe0100 && char <= 0xe01ef: // variation selectors
-		return true
-	case char >= 0x1f3fb && char <= 0x1f3ff: // skin tones
-		return true
-	}
-	switch char {
-	case '\u034f', '\u115f', '\u1160', '\u17b4', '\u17b5', '\u20e3', '\u3164', '\uffa0': // joiners, fillers, the key of a keycap
-		return true
-	}
-	return unicode.In(char, unicode.Cc, unicode.Cf)
-}
-
-func isFraction(char rune) bool {
-	return char >= '¼' && char <= '¾' || char >= '⅐' && char <= '⅟' || char == '↉'
 }
 
 // meaning returns the symbol that text begins with, or its first character if that has no meaning.
 func meaning(text string) (symbol, words string, known bool) {
+	if text == "" || text[0] < utf8.RuneSelf {
+		return text[:min(len(text), 1)], "", false
+	}
 	_, first := utf8.DecodeRuneInString(text)
 	_, second := utf8.DecodeRuneInString(text[first:])
 	for _, length := range []int{first + second, first} {
@@ -139,49 +128,20 @@ func meaning(text string) (symbol, words string, known bool) {
 	return text[:first], "", false
 }
 
-// fold returns what one character of normalised text becomes, and whether it puzzles.
-func fold(char rune) (string, bool) {
-	switch {
-	case char == lost:
-		return string(char), false
-	case char >= '🅐' && char <= '🅩' || char >= '🅰' && char <= '🆉': // white letters on a disc or a square
-		return string('A' + (char-'🅐')%32), false
-	case char >= '🇦' && char <= '🇿': // half of a flag that has no words
-		return string('A' + char - '🇦'), true
-	case char >= 0x250 && char <= 0x2af: // phonetic letters: in a title they stand for those that they look like
-		return string(lost), false
-	case unicode.In(char, unicode.Sm, unicode.Sc):
-		return " " + string(char) + " ", false
-	case unicode.In(char, unicode.So, unicode.Sk, unicode.Me, unicode.Co, unicode.Cn):
-		return string(gap), true
-	}
-	return string(char), char >= 0x334 && char <= 0x338 // what strikes a word through
+// hasNumberBeside reports whether what stands between two texts has a number next to it: without one, × and € count nothing.
+func hasNumberBeside(before, after string) bool {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimSpace(before))
+	first, _ := utf8.DecodeRuneInString(strings.TrimSpace(after))
+	return unicode.IsNumber(last) || unicode.IsNumber(first)
 }
 
-// closed replaces what was taken out: inside a word it stood for letters, or nobody can say that it didn't.
-func closed(text string) string {
-	if !strings.ContainsRune(text, gap) {
-		return text
-	}
-	var out strings.Builder
-	var last rune
-	open := false
-	for _, char := range text {
-		if char == gap {
-			open = true
-			continue
-		}
-		if open && isWord(last) && isWord(char) {
-			out.WriteRune(lost)
-		} else if open {
-			out.WriteByte(' ')
-		}
-		open = false
-		last = char
-		out.WriteRune(char)
-	}
-	return out.String()
+// standsForLetters reports whether a symbol between two characters may stand for a letter (p★rk): nobody can say that it
+// doesn't, unless a capital shows that a word begins there (Mac🧀Cheese).
+func standsForLetters(before, after rune) bool {
+	return unicode.In(before, unicode.L, unicode.M) && unicode.IsLetter(after) && !(unicode.Is(unicode.Ll, before) && unicode.Is(unicode.Lu, after))
 }
+
+func isFlagLetter(char rune) bool { return char >= '🇦' && char <= '🇿' }
 
 // HasWord reports whether text holds a letter or a digit.
 func HasWord(text string) bool { return strings.ContainsFunc(text, isWord) }

@@ -76,7 +76,7 @@ func TestTokenizer_ReadsAWordWhateverIsGluedToIt(t *testing.T) {
 		"pork★ ★pork":      "pork pork",
 		"No 🥜":             "No peanuts",
 		"🚫🥜":               "no peanuts",
-		"pork 5㎏":          "pork 5kg",
+		"pork 5㎏":          "pork 5 kg",
 		"Ⓑⓐⓒⓞⓝ":            "bacon",
 		"[SEP]🦐":           "[SEP] shrimp",
 	} {
