@@ -138,7 +138,8 @@ func hasNumberBeside(before, after string) bool {
 // standsForLetters reports whether a symbol between two characters may stand for a letter (p★rk): nobody can say that it
 // doesn't, unless a capital shows that a word begins there (Mac🧀Cheese).
 func standsForLetters(before, after rune) bool {
-	return unicode.In(before, unicode.L, unicode.M) && unicode.IsLetter(after) && !(unicode.Is(unicode.Ll, before) && unicode.Is(unicode.Lu, after))
+	parted := unicode.Is(unicode.Ll, before) && unicode.Is(unicode.Lu, after)
+	return unicode.In(before, unicode.L, unicode.M) && unicode.IsLetter(after) && !parted
 }
 
 func isFlagLetter(char rune) bool { return char >= '🇦' && char <= '🇿' }

@@ -23,7 +23,7 @@ import (
 type Tokenizer struct {
 	mu      sync.RWMutex // held for reading while native code runs, so that Close waits for it
 	native  *tokenizers.Tokenizer
-	unknown uint32 // the id of what the vocabulary lacks
+	unknown int64 // the id of what the vocabulary lacks
 }
 
 // Open loads the content of a tokenizer.json. Truncation and padding that it may ask for are switched off: a side is cut
@@ -47,7 +47,7 @@ func Open(data []byte, unknown int64) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	return &Tokenizer{native: native, unknown: uint32(unknown)}, nil
+	return &Tokenizer{native: native, unknown: unknown}, nil
 }
 
 // Encode returns what the model reads in written: the ids of its tokens once text.Fold has been over it, so that nobody can
@@ -67,7 +67,7 @@ func (t *Tokenizer) Encode(written string) (model.Encoded, error) {
 	for _, symbol := range puzzling {
 		encoded.Puzzling = append(encoded.Puzzling, string(symbol))
 	}
-	if slices.Contains(encoding.IDs, t.unknown) {
+	if slices.Contains(encoded.IDs, t.unknown) {
 		if err := t.lookUp(folded, &encoded); err != nil {
 			return model.Encoded{}, fmt.Errorf("tokenize %q: %w", abridged(written), err)
 		}
@@ -87,7 +87,7 @@ func (t *Tokenizer) lookUp(folded string, encoded *model.Encoded) error {
 		return err
 	}
 	for i, id := range encoding.IDs {
-		if id != t.unknown {
+		if int64(id) != t.unknown {
 			continue
 		}
 		switch source := folded[encoding.Offsets[i][0]:encoding.Offsets[i][1]]; {
