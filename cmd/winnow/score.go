@@ -78,10 +78,8 @@ type answer func(placementID string, scored gate.Scored) line
 
 func score(ctx context.Context, gate *gate.Gate, answer answer, codec *schema.Codec, limits schema.Limits, in io.Reader, out io.Writer) error {
 	reader := bufio.NewReaderSize(in, 64<<10)
-	if start, err := reader.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
-		if _, err := reader.Discard(len(byteOrderMark)); err != nil {
-			return fmt.Errorf("read line 1: %w", err)
-		}
+	if err := skipByteOrderMark(reader); err != nil {
+		return fmt.Errorf("read line 1: %w", err)
 	}
 	writer := bufio.NewWriter(out)
 	encoder := json.NewEncoder(writer)
@@ -124,6 +122,15 @@ func score(ctx context.Context, gate *gate.Gate, answer answer, codec *schema.Co
 		}
 	}
 	return nil
+}
+
+func skipByteOrderMark(reader *bufio.Reader) error {
+	start, err := reader.Peek(len(byteOrderMark))
+	if err != nil || string(start) != byteOrderMark {
+		return nil //nolint:nilerr // the first line is shorter than a mark, or can't be read, which reading it says
+	}
+	_, err = reader.Discard(len(start))
+	return err
 }
 
 // readLine returns the next line without its end. Of a line longer than limit it returns the first limit+1 bytes, enough

@@ -94,15 +94,13 @@ class Checkpoint:
         if self.config["type_vocab_size"] < 2 or not file.is_file():
             return None
         rows = self["deberta.embeddings.token_type_embeddings.weight"]
-        inputs = (
-            read_json(settings).get("model_input_names", ["token_type_ids"]) if settings.is_file() else ["token_type_ids"]
-        )
-        if (rows == rows[0]).all() or "token_type_ids" not in inputs:
+        inputs = read_json(settings).get("model_input_names") if settings.is_file() else None
+        if (rows == rows[0]).all() or (isinstance(inputs, list) and "token_type_ids" not in inputs):
             return None
-        tokenizer = read_tokenizer(file)
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        pair = tokenizer.encode("a", "b")
+        probe = read_tokenizer(file)
+        probe.no_truncation()
+        probe.no_padding()
+        pair = probe.encode("a", "b")
         theme = [kind for kind, side in zip(pair.type_ids, pair.sequence_ids, strict=True) if side == 0]
         title = pair.sequence_ids.index(1) if 1 in pair.sequence_ids else len(pair)
         if not any(pair.type_ids):
@@ -112,7 +110,7 @@ class Checkpoint:
                 f"{file}: key post_processor: gives a pair the token types {pair.type_ids}, "
                 "supported are 0 up to the first [SEP] and 1 behind it, or 0 alone"
             )
-        return tokenizer.token_to_id("[SEP]")
+        return probe.token_to_id("[SEP]")
 
     def check_vocabulary(self, tokenizer: Tokenizer) -> None:
         """A token without an embedding would be an error of every placement that holds it."""
