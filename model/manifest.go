@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // FormatVersion is the version of the manifest format that bundles are built in today. Format 1 is still read.
@@ -177,6 +178,11 @@ func decodeStrictly(data []byte, into any) error {
 	return decoder.Decode(into)
 }
 
+// ValidName reports whether a bundle can have that name: verdicts name a model NAME@DIGEST, in headers and in lists.
+func ValidName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(char rune) bool { return char == '@' || unicode.IsSpace(char) })
+}
+
 func (m *Manifest) validate() error {
 	var problems []error
 	check := func(ok bool, format string, values ...any) {
@@ -185,10 +191,10 @@ func (m *Manifest) validate() error {
 		}
 	}
 	check(m.Format == 1 || m.Format == FormatVersion, "format is %d, this build reads 1 to %d", m.Format, FormatVersion)
-	check(m.Name != "" && !strings.ContainsAny(m.Name, "@ \t\n"), "name %q is empty or holds an @ or white space", m.Name)
+	check(ValidName(m.Name), "name %q is empty or holds an @ or white space", m.Name)
 	sorted := slices.Sorted(slices.Values(m.Labels))
 	check(slices.Equal(sorted, []string{LabelRelevant, LabelSevere, LabelWeak}), "labels are %q, must be %s, %s and %s in any order", m.Labels, LabelRelevant, LabelWeak, LabelSevere)
-	check(m.MaxTokens >= minTokens && m.MaxTokens <= maxTokens, "max_tokens is %d, must be %d to %d", m.MaxTokens, minTokens, maxTokens)
+	check(m.MaxTokens >= MinTokens && m.MaxTokens <= MaxTokens, "max_tokens is %d, must be %d to %d", m.MaxTokens, MinTokens, MaxTokens)
 	check(m.Arithmetic == FP32 && m.Quantisation == nil || m.Arithmetic == INT8 && m.Quantisation != nil, "arithmetic is %q, must be %s without quantisation or %s with it", m.Arithmetic, FP32, INT8)
 	check(m.Calibration.Temperature > 0 && !math.IsInf(m.Calibration.Temperature, 0), "calibration.temperature is %v, must be above 0 and finite", m.Calibration.Temperature)
 	check(len(m.Calibration.Biases) == 0 || len(m.Calibration.Biases) == len(m.Labels), "calibration.biases holds %d numbers, must be one a label", len(m.Calibration.Biases))

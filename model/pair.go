@@ -3,8 +3,8 @@ package model
 // Bounds on a pair's tokens: three special ones and one of each side at least; at most what relative positions of
 // DeBERTa's published checkpoints cover.
 const (
-	minTokens = 5
-	maxTokens = 512
+	MinTokens = 5
+	MaxTokens = 512
 )
 
 // Encoded is one side of a pair, as the model reads it. What it doesn't read it can't judge either: any one word may be the

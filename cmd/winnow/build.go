@@ -25,8 +25,14 @@ type buildOptions struct {
 	pairs, split                      string
 	labels                            []string
 	maxTokens                         int
-	missedSevere, risk                float64
 	training, python                  string
+	shares                            []share
+}
+
+// share is a flag of the builder that takes 0 to 1.
+type share struct {
+	flag  string
+	value *float64
 }
 
 func modelBuildCommand() *cobra.Command {
@@ -38,8 +44,11 @@ fits temperature and thresholds on labelled pairs, and writes a bundle that winn
 
 It drives the builder in model/training of Winnow's source, which needs Python 3.11 or newer with the packages of
 model/training/requirements-test.txt, and no training framework. The pairs are a CSV file with the columns theme, title and
-label; the split says with the columns theme and part which themes are train, validation and test (make one with
-python -m winnow_training.split).`,
+label, in UTF-8 and read by the same strict rules as by winnow eval; the split says with the columns theme and part which
+themes are train, validation and test (make one with python -m winnow_training.split).
+
+A bundle that is there is replaced when the new one is whole; a build that fails or is stopped leaves it. What the builder
+says goes to standard error. Exit codes: 1 it refused the checkpoint or the pairs, 2 a flag is wrong.`,
 		Example: "  winnow model build --checkpoint ./deberta --pairs labelled.csv --split split.csv --out bundles/snacks --name snacks\n" +
 			"  winnow model build --checkpoint ./sigmoid --label LABEL_0=severe --arithmetic int8 --pairs labelled.csv --split split.csv --out bundles/fast",
 		Args: noArguments,
@@ -47,15 +56,26 @@ python -m winnow_training.split).`,
 	var options buildOptions
 	flags := command.Flags()
 	flags.StringVar(&options.checkpoint, "checkpoint", "", "folder of the checkpoint (required)")
-	flags.StringVar(&options.out, "out", "", "folder of the bundle; replaced if it holds one (required)")
+	flags.StringVar(&options.out, "out", "", "folder of the bundle; if it holds one, that is replaced at the end (required)")
 	flags.StringVar(&options.pairs, "pairs", "", "CSV file of labelled pairs; without it those of the starter")
 	flags.StringVar(&options.split, "split", "", "CSV file that says which theme is in which part; without it the starter's")
 	flags.StringVar(&options.name, "name", "", "the bundle's name in verdicts (required)")
 	flags.StringVar(&options.arithmetic, "arithmetic", model.FP32, "of the matrix products: fp32 or int8")
 	flags.StringArrayVar(&options.labels, "label", nil, "NAME=LABEL: which of relevant, weak and severe a checkpoint's label means")
-	flags.IntVar(&options.maxTokens, "max-tokens", 128, "longest pair that the bundle reads")
-	flags.Float64Var(&options.missedSevere, "missed-severe", 0.02, "bound on the share of severe pairs that are approved")
-	flags.Float64Var(&options.risk, "risk", 0.02, "bound on the share of wrong decisions among those made without a person")
+	flags.IntVar(&options.maxTokens, "max-tokens", 128, fmt.Sprintf("longest pair that the bundle reads, %d to %d", model.MinTokens, model.MaxTokens))
+	for _, of := range []struct {
+		flag   string
+		normal float64
+		usage  string
+	}{
+		{"missed-severe", 0.02, "bound on the share of severe pairs below the review threshold"},
+		{"severe-precision", 0.9, "bound on the share of violations that are right"},
+		{"severe-share", 0.04, "share of severe products in traffic"},
+		{"weak-share", 0.12, "share of weak products in traffic"},
+		{"lost-relevant", 0.05, "bound on the share of relevant pairs called weak"},
+	} {
+		options.shares = append(options.shares, share{of.flag, flags.Float64(of.flag, of.normal, of.usage)})
+	}
 	flags.StringVar(&options.training, "training", "model/training", "the folder model/training of Winnow's source")
 	flags.StringVar(&options.python, "python", "python3", "the Python that has the builder's packages")
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -72,7 +92,7 @@ python -m winnow_training.split).`,
 			return usageError{err}
 		}
 		if err := options.run(command.Context(), arguments); err != nil {
-			return fmt.Errorf("the builder stopped: %w", err)
+			return builderError(err)
 		}
 		bundle, err := model.Open(options.out)
 		if err != nil {
@@ -84,6 +104,16 @@ python -m winnow_training.split).`,
 	return command
 }
 
+// builderError passes on what the exit code says: 2 blames a flag. Why stands on standard error already.
+func builderError(err error) error {
+	var exit *exec.ExitError
+	stopped := fmt.Errorf("the builder stopped: %w", err)
+	if errors.As(err, &exit) && exit.ExitCode() == exitUsage {
+		return usageError{stopped}
+	}
+	return stopped
+}
+
 // arguments are the builder's, with absolute paths, because it runs in its own folder.
 func (o buildOptions) arguments() ([]string, error) {
 	var problems []error
@@ -92,12 +122,25 @@ func (o buildOptions) arguments() ([]string, error) {
 			problems = append(problems, fmt.Errorf("--%s is missing: see winnow model build --help", required.flag))
 		}
 	}
+	if o.name != "" && !model.ValidName(o.name) {
+		problems = append(problems, fmt.Errorf("--name is %q, which holds an @ or white space", o.name))
+	}
+	if o.maxTokens < model.MinTokens || o.maxTokens > model.MaxTokens {
+		problems = append(problems, fmt.Errorf("--max-tokens is %d, must be %d to %d", o.maxTokens, model.MinTokens, model.MaxTokens))
+	}
+	for _, share := range o.shares {
+		if !(*share.value >= 0 && *share.value <= 1) { // NaN is no share either
+			problems = append(problems, fmt.Errorf("--%s is %v, must be 0 to 1", share.flag, *share.value))
+		}
+	}
 	if (o.pairs == "") != (o.split == "") {
 		problems = append(problems, errors.New("--pairs and --split go together: python -m winnow_training.split --pairs F.csv --out split.csv makes a split"))
 	}
 	arguments := []string{
 		"-m", "winnow_training.bundle", "--name", o.name, "--arithmetic", o.arithmetic, "--max-tokens", strconv.Itoa(o.maxTokens),
-		"--missed-severe", fmt.Sprint(o.missedSevere), "--risk", fmt.Sprint(o.risk),
+	}
+	for _, share := range o.shares {
+		arguments = append(arguments, "--"+share.flag, fmt.Sprint(*share.value))
 	}
 	for _, label := range o.labels {
 		arguments = append(arguments, "--label", label)

@@ -10,12 +10,10 @@ import numpy as np
 import onnx
 import pytest
 from test_fuse import fuse_nothing
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from words import ONE_SEGMENT, SPECIAL, TWO_SEGMENTS, WORDS, save_tokenizer
 
 from winnow_training import bundle, engine, rewrite
 from winnow_training.pairs import LABELS
-
-WORDS = [f"w{index}" for index in range(36)]
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +21,7 @@ def checkpoint(tmp_path_factory) -> Path:
     """The tiny checkpoint with a tokenizer of one word a token, which cuts and pads as downloaded ones sometimes do."""
     folder = tmp_path_factory.mktemp("built") / "checkpoint"
     shutil.copytree(Path(__file__).parent / "tiny" / "absolute", folder)
-    names = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *WORDS]
-    tokenizer = Tokenizer(models.WordLevel({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    pair = "[CLS] $A [SEP] $B [SEP]"
-    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, [("[CLS]", 1), ("[SEP]", 2)])
-    tokenizer.enable_truncation(8)
-    tokenizer.enable_padding(length=8)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    save_tokenizer(folder, ONE_SEGMENT)
     return folder
 
 
@@ -82,12 +73,67 @@ def test_pairs_that_the_gate_would_not_score_are_left_out_and_counted(monkeypatc
     assert "3 pairs are left out" in capsys.readouterr().out
 
 
-def test_a_folder_that_is_no_bundle_is_not_replaced(monkeypatch, tmp_path, checkpoint):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").touch()
-    with pytest.raises(SystemExit, match=r"holds files but no manifest\.json"):
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--name", "snack gate"), "argument --name: 'snack gate' is empty or holds an @ or white space"),
+        (("--name", "snack@gate"), "argument --name: 'snack@gate' is empty"),
+        (("--name", ""), "argument --name: '' is empty"),
+        (("--max-tokens", "4"), "argument --max-tokens: '4' must be 5 to 512"),
+        (("--max-tokens", "513"), "argument --max-tokens: '513' must be 5 to 512"),
+        (("--missed-severe", "2"), "argument --missed-severe: '2' must be a share, 0 to 1"),
+        (("--missed-severe", "nan"), "argument --missed-severe: 'nan' must be a share, 0 to 1"),
+        (("--severe-precision=-0.1",), "argument --severe-precision: '-0.1' must be a share, 0 to 1"),
+        (("--lost-relevant", "5%"), "argument --lost-relevant: '5%' must be a share, 0 to 1"),
+        (("--severe-share", "0"), "must each be above 0 and together below 1"),
+        (("--weak-share", "0.96"), "must each be above 0 and together below 1"),
+        (("--out", __file__), "is a file: name the folder of the bundle"),
+        (("--out", str(Path(__file__).parent)), "holds files but no manifest.json: not replacing what is no bundle"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_runs(monkeypatch, capsys, tmp_path, checkpoint, options, says):
+    monkeypatch.setattr(bundle, "build", lambda _: pytest.fail("it ran"))
+    with pytest.raises(SystemExit) as refused:
+        build(monkeypatch, checkpoint, tmp_path / "out", (tmp_path, tmp_path), *options)
+    assert refused.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_build_that_fails_at_its_end_leaves_the_bundle_from_before(monkeypatch, tmp_path, checkpoint):
+    build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    monkeypatch.setattr(bundle, "file_entry", lambda _: {}["nothing"])
+    with pytest.raises(KeyError):
         build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
-    assert (tmp_path / "out" / "thesis.tex").exists()
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    assert {file.name for file in tmp_path.iterdir()} == {"out", "pairs.csv", "split.csv"}
+
+
+def test_a_template_changes_nothing_that_the_gate_does_not_read(monkeypatch, tmp_path, checkpoint):
+    """Without a template the figures are those of framed pairs: the gate frames whatever the file says."""
+    metrics = []
+    for template in (TWO_SEGMENTS, None):
+        folder = tmp_path / str(template is None)
+        shutil.copytree(checkpoint, folder)
+        save_tokenizer(folder, template)
+        metrics.append(build(monkeypatch, folder, tmp_path / "out", labelled(tmp_path))["metrics"])
+    assert metrics[0] == metrics[1]
+
+
+def test_a_token_without_an_embedding_is_named(monkeypatch, tmp_path, checkpoint):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, folder)
+    save_tokenizer(folder, None, [*SPECIAL, *WORDS, "halal"])
+    with pytest.raises(
+        SystemExit, match=r'tokenizer\.json: token "halal" has the id 40, but config\.json\'s vocab_size is 40'
+    ):
+        build(monkeypatch, folder, tmp_path / "out", labelled(tmp_path))
+
+
+def test_logits_that_are_no_numbers_are_no_parity(monkeypatch, tmp_path, checkpoint):
+    monkeypatch.setattr(bundle, "largest_difference", lambda *_: float("nan"))
+    with pytest.raises(SystemExit, match="differ by nan from the checkpoint's"):
+        build(monkeypatch, checkpoint, tmp_path / "out", labelled(tmp_path))
 
 
 def test_thresholds_without_a_severe_pair_are_refused(monkeypatch, tmp_path, checkpoint):

@@ -8,7 +8,6 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,12 +17,14 @@ from tokenizers import Tokenizer
 
 from winnow_training import engine
 from winnow_training.card import card_of
-from winnow_training.checkpoint import Checkpoint, UnsupportedCheckpoint
+from winnow_training.checkpoint import Checkpoint
+from winnow_training.config import UnsupportedCheckpoint
 from winnow_training.deberta import Deberta
 from winnow_training.families import drawn, groups_of, judged
 from winnow_training.metrics import REPORTED, SEVERE, report
 from winnow_training.pairs import DATA, LABELS, Pair, read_judged, read_pairs, read_split, select
 from winnow_training.parity import PARITY, SERVED, largest_difference
+from winnow_training.place import refuse_place, swapped_in
 from winnow_training.quantise import Quantisation, RefusedBundle, quantised
 from winnow_training.thresholds import (
     APPROVED,
@@ -42,6 +43,7 @@ PARITY_PAIRS = 2000
 # Where labelled pairs come from data/, traffic looks like these: probabilities are calibrated on them.
 LIKE_TRAFFIC = "realistic"
 SIZES = (5, 10, 20)  # of the placements that are reported
+LEAST_TOKENS, MOST_TOKENS = 5, 512  # as model/pair.go: the frame and a token a side; what DeBERTa's positions cover
 
 
 @dataclass(frozen=True)
@@ -146,14 +148,6 @@ def file_entry(path: Path) -> dict:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def special_tokens(tokenizer: Tokenizer) -> dict[str, int]:
-    ids = {name: tokenizer.token_to_id(f"[{name.upper()}]") for name in ("cls", "sep", "pad", "unk")}
-    missing = [name for name, value in ids.items() if value is None]
-    if missing:
-        raise UnsupportedCheckpoint(f"tokenizer.json has no {', '.join(missing)} token")
-    return ids
-
-
 def unpadded(file: Path) -> str:
     """A tokenizer.json that cuts and pads nothing: whoever assembles a pair and its batch does that."""
     tokenizer = json.loads(file.read_text(encoding="utf-8"))
@@ -167,12 +161,44 @@ def parse_label(text: str) -> tuple[str, str]:
     return name, label
 
 
+def parse_name(text: str) -> str:
+    if not text or "@" in text or any(char.isspace() for char in text):
+        raise argparse.ArgumentTypeError(f"{text!r} is empty or holds an @ or white space: a verdict names NAME@DIGEST")
+    return text
+
+
+def parse_tokens(text: str) -> int:
+    if not text.isdecimal() or not LEAST_TOKENS <= int(text) <= MOST_TOKENS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be {LEAST_TOKENS} to {MOST_TOKENS}")
+    return int(text)
+
+
+def parse_share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = float("nan")
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a share, 0 to 1")
+    return share
+
+
+def parse_place(text: str) -> Path:
+    try:
+        refuse_place(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(text)
+
+
 def options_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle; replaced if it holds one")
-    parser.add_argument("--name", default="starter")
-    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument(
+        "--out", type=parse_place, required=True, help="folder of the bundle; if it holds one, that is replaced at the end"
+    )
+    parser.add_argument("--name", type=parse_name, default="starter")
+    parser.add_argument("--max-tokens", type=parse_tokens, default=128, help=f"{LEAST_TOKENS} to {MOST_TOKENS}")
     parser.add_argument("--arithmetic", choices=("fp32", "int8"), default="fp32")
     parser.add_argument(
         "--label", type=parse_label, action="append", default=[], help="NAME=LABEL: what a checkpoint's label means"
@@ -180,15 +206,23 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--pairs", type=Path, help="your labelled pairs instead of those of data/")
     parser.add_argument("--split", type=Path, default=DATA / "split.csv")
     parser.add_argument(
-        "--missed-severe", type=float, default=0.02, help="bound on the share of severe pairs below the review threshold"
+        "--missed-severe",
+        type=parse_share,
+        default=0.02,
+        help="bound on the share of severe pairs below the review threshold",
     )
     parser.add_argument(
-        "--severe-precision", type=float, default=0.9, help="bound on the share of violations that are right"
+        "--severe-precision", type=parse_share, default=0.9, help="bound on the share of violations that are right"
     )
-    parser.add_argument("--severe-share", type=float, default=0.04, help="share of severe products in traffic")
-    parser.add_argument("--weak-share", type=float, default=0.12, help="share of weak products in traffic")
-    parser.add_argument("--lost-relevant", type=float, default=0.05, help="bound on the share of relevant pairs called weak")
-    return parser.parse_args()
+    parser.add_argument("--severe-share", type=parse_share, default=0.04, help="share of severe products in traffic")
+    parser.add_argument("--weak-share", type=parse_share, default=0.12, help="share of weak products in traffic")
+    parser.add_argument(
+        "--lost-relevant", type=parse_share, default=0.05, help="bound on the share of relevant pairs called weak"
+    )
+    options = parser.parse_args()
+    if not min(options.severe_share, options.weak_share) > 0 or not options.severe_share + options.weak_share < 1:
+        parser.error("--severe-share and --weak-share must each be above 0 and together below 1: the rest is relevant")
+    return options
 
 
 def main() -> None:
@@ -202,7 +236,8 @@ def main() -> None:
 def build(options: argparse.Namespace) -> None:
     checkpoint = Checkpoint(options.checkpoint, dict(options.label))
     tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), options.max_tokens)
-    specials = special_tokens(tokenizer)
+    checkpoint.check_vocabulary(tokenizer)
+    specials, noted = engine.special_tokens(checkpoint.file("tokenizer.json"), tokenizer), checkpoint.training()
     pairs = labelled(options, tokenizer)
     prior = Prior(1 - options.weak_share - options.severe_share, options.weak_share, options.severe_share)
     bounds = Bounds(options.missed_severe, options.severe_precision, options.lost_relevant)
@@ -217,12 +252,12 @@ def build(options: argparse.Namespace) -> None:
     print(f"parity with the checkpoint on {len(held)} pairs", flush=True)
     meant = engine.logits_of(model.SerializeToString(), tokenizer, held, operators=False)
     difference = largest_difference(checkpoint, meant, tokenizer, held)
-    if difference > PARITY:
+    if not difference <= PARITY:  # a NaN is no parity
         raise RefusedBundle(
             f"the graph's logits differ by {difference:.1e} from the checkpoint's, at most {PARITY:.0e} is allowed"
         )
     moved = float(np.abs(engine.logits_of(model.SerializeToString(), tokenizer, held) - meant).max())
-    if moved > SERVED:
+    if not moved <= SERVED:
         raise RefusedBundle(
             f"the operators of {os.environ.get(engine.OPERATORS)} move a logit by {moved:.1e}, at most {SERVED:.0e} is "
             f"allowed: build the library anew (make native)"
@@ -256,6 +291,7 @@ def build(options: argparse.Namespace) -> None:
             "parity": {"pairs": len(held), "largest_logit_difference": difference},
             "quantisation": asdict(quantisation) if quantisation else None,
             "themes": {part: len({pair.theme for pair in of}) for part, of in pairs.held.items()},
+            "training": noted,
             "training_pairs": len(pairs.train),
             "metrics": figures_of(logits["test"], pairs.held["test"], fitted, prior),
         },
@@ -263,9 +299,6 @@ def build(options: argparse.Namespace) -> None:
 
 
 def write(options: argparse.Namespace, checkpoint: Checkpoint, model: onnx.ModelProto, fitted: Fitted, facts: dict) -> None:
-    out: Path = options.out
-    if out.exists() and any(out.iterdir()) and not (out / "manifest.json").exists():
-        raise RefusedBundle(f"{out} holds files but no manifest.json: not replacing what is no bundle")
     manifest = {
         "format": 2,
         "name": options.name,
@@ -285,13 +318,13 @@ def write(options: argparse.Namespace, checkpoint: Checkpoint, model: onnx.Model
         "training": read_training(checkpoint, facts),
         "metrics": facts["metrics"],
     }
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    onnx.save(model, out / "model.onnx")
-    (out / "tokenizer.json").write_text(unpadded(checkpoint.file("tokenizer.json")), encoding="utf-8")
-    (out / "card.md").write_text(card_of(manifest, checkpoint.config, facts["themes"]))
-    manifest["files"] = {name: file_entry(out / name) for name in ("model.onnx", "tokenizer.json", "card.md")}
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    card = card_of(manifest, checkpoint.config, facts["themes"])
+    with swapped_in(options.out) as out:
+        onnx.save(model, out / "model.onnx")
+        (out / "tokenizer.json").write_text(unpadded(checkpoint.file("tokenizer.json")), encoding="utf-8")
+        (out / "card.md").write_text(card, encoding="utf-8")
+        manifest["files"] = {name: file_entry(out / name) for name in ("model.onnx", "tokenizer.json", "card.md")}
+        (out / "manifest.json").write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
     print(json.dumps({key: manifest[key] for key in ("calibration", "thresholds", "parity", "metrics")}, indent=2))
     if "quantisation" in manifest:
         print(json.dumps(manifest["quantisation"], indent=2))
@@ -299,8 +332,7 @@ def write(options: argparse.Namespace, checkpoint: Checkpoint, model: onnx.Model
 
 def read_training(checkpoint: Checkpoint, facts: dict) -> dict:
     """Where the weights come from, as finetune noted it beside the checkpoint."""
-    file = checkpoint.folder / "training.json"
-    noted = json.loads(file.read_text()) if file.exists() else {}
+    noted = facts["training"]
     return {
         "base": noted.get("base", checkpoint.config.get("_name_or_path") or "unknown"),
         "base_licence": noted.get("base_licence", "unknown"),
