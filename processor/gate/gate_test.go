@@ -246,7 +246,8 @@ func TestJudge_WhatTheModelCannotReadIsForAPerson(t *testing.T) {
 			require.NoError(t, outcomes[0].Err)
 			require.Equal(t, judge.Review, outcomes[0].Verdict.Outcome)
 			require.Contains(t, outcomes[0].Verdict.Reasons, judge.ReasonUnscored)
-			require.ElementsMatch(t, test.unread, outcomes[0].Verdict.Products[0].Unread)
+			require.Empty(t, outcomes[0].Verdict.Products)
+			require.ElementsMatch(t, test.unread, outcomes[0].Verdict.Pruned[0].Product.Unread)
 		})
 	}
 	outcomes, err := gate.Judge(t.Context(), []schema.Candidate{candidate("theme", "title !")})
