@@ -97,7 +97,7 @@ def test_recombined_themes_are_new_and_made_of_known_parts():
 def test_titles_are_near_breaking_and_random():
     near, breaking = np.arange(1000)[::-1].copy(), np.zeros(1000, bool)
     breaking[500:510] = True
-    chosen = titles_for(near, breaking, 16, random.Random(0))
+    chosen = titles_for(near, breaking, len(near), 16, random.Random(0))
     assert len(chosen) == len(set(chosen)) <= 16
     assert sum(500 <= index < 510 for index in chosen) >= 5
     assert sum(index >= 1000 - 16 * 8 for index in chosen) >= 8

@@ -8,9 +8,9 @@ from node import run
 from onnx import TensorProto
 
 from winnow_training import engine, quantise
-from winnow_training.bundle import Fitted
 from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import Deberta
+from winnow_training.fitted import Fitted
 from winnow_training.graph import Quantiser
 from winnow_training.grid import encode_rows
 from winnow_training.pairs import Pair

@@ -41,7 +41,7 @@ def main() -> None:
         for part in ("validation", "test"):
             pairs = held(part)
             logits = logits_of(model, encode(tokenizer, pairs), tokenizer.pad_token_id)
-            np.save(options.out / f"{checkpoint.name}.{part}.npy", logits.astype(np.float16))
+            np.save(options.out / f"{checkpoint.name}.{part}.npy", logits)
             figures[checkpoint.name][part] = figures_of(logits, pairs)
         short = {
             part: {

@@ -8,139 +8,30 @@ import argparse
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
-from tokenizers import Tokenizer
 
 from winnow_training import engine
 from winnow_training.card import card_of
 from winnow_training.checkpoint import Checkpoint
 from winnow_training.config import UnsupportedCheckpoint
 from winnow_training.deberta import Deberta
-from winnow_training.families import drawn, groups_of, judged
-from winnow_training.metrics import REPORTED, SEVERE, report
-from winnow_training.pairs import DATA, LABELS, Pair, read_judged, read_pairs, read_split, select
+from winnow_training.fitted import Fitted, figures_of, fit
+from winnow_training.labelled import read_labelled
+from winnow_training.pairs import DATA, LABELS, Pair
 from winnow_training.parity import PARITY, SERVED, largest_difference
 from winnow_training.place import refuse_place, swapped_in
 from winnow_training.quantise import Quantisation, RefusedBundle, quantised
 from winnow_training.thresholds import (
-    APPROVED,
-    REVIEW,
     Bounds,
-    Calibration,
     Prior,
-    Thresholds,
-    choose,
-    decisions,
-    fit_calibration,
 )
-from winnow_training.unread import is_read
 
 PARITY_PAIRS = 2000
-# Where labelled pairs come from data/, traffic looks like these: probabilities are calibrated on them.
-LIKE_TRAFFIC = "realistic"
-SIZES = (5, 10, 20)  # of the placements that are reported
 LEAST_TOKENS, MOST_TOKENS = 5, 512  # as model/pair.go: the frame and a token a side; what DeBERTa's positions cover
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The labelled pairs of a bundle: of both held parts, and those of training for quantisation."""
-
-    train: list[Pair]
-    held: dict[str, list[Pair]]  # validation and test
-    titles: dict[str, list[str]]  # what kind of titles each held pair has, by part
-
-    def labels(self, part: str) -> np.ndarray:
-        return np.array([pair.label for pair in self.held[part]])
-
-    def groups(self, part: str) -> dict[str, np.ndarray]:
-        """kind of titles -> indices."""
-        kinds = np.array(self.titles[part])
-        return {kind: np.flatnonzero(kinds == kind) for kind in dict.fromkeys(self.titles[part])}
-
-
-def labelled(options: argparse.Namespace, tokenizer: Tokenizer) -> Labelled:
-    """The pairs of --pairs, all of one kind, or those of data/, which are of two."""
-    judged = {"own": read_pairs(options.pairs)} if options.pairs else read_judged(("usda", LIKE_TRAFFIC))
-    unread = 0
-    for kind, pairs in judged.items():
-        judged[kind] = [pair for pair in pairs if is_read(tokenizer, pair)]
-        unread += len(pairs) - len(judged[kind])
-    if unread:
-        print(f"{unread} pairs are left out: the model can't read them whole, so the gate asks a person", flush=True)
-    split = read_split(options.split)
-    held: dict[str, list[Pair]] = {"validation": [], "test": []}
-    titles: dict[str, list[str]] = {"validation": [], "test": []}
-    train: list[Pair] = []
-    for kind, pairs in judged.items():
-        train += select(pairs, split, "train")
-        for part, into in held.items():
-            of = select(pairs, split, part)
-            if not any(pair.label == SEVERE for pair in of):
-                raise ValueError(
-                    f"{options.pairs or kind}: the themes of the {part} part hold no severe pair: label more themes"
-                )
-            into += of
-            titles[part] += [kind] * len(of)
-    return Labelled(train, held, titles)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Calibration and thresholds, fitted on the validation part of one engine's logits."""
-
-    calibration: Calibration
-    thresholds: Thresholds
-
-    def decisions(self, logits: np.ndarray) -> np.ndarray:
-        return decisions(self.calibration.probabilities(logits), self.thresholds)
-
-
-def fit(logits: dict[str, np.ndarray], pairs: Labelled, prior: Prior, bounds: Bounds) -> Fitted:
-    labels, groups = pairs.labels("validation"), pairs.groups("validation")
-    like_traffic = groups.get(LIKE_TRAFFIC, np.arange(len(labels)))
-    calibration = fit_calibration(logits["validation"][like_traffic], labels[like_traffic], prior)
-    probabilities = calibration.probabilities(logits["validation"])
-    kinds = {kind: (probabilities[indices], labels[indices]) for kind, indices in groups.items()}
-    return Fitted(calibration, choose(kinds, like_traffic_of(kinds), prior, bounds))
-
-
-def like_traffic_of(kinds: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    return LIKE_TRAFFIC if LIKE_TRAFFIC in kinds else next(iter(kinds))
-
-
-def pair_figures(logits: np.ndarray, labels: np.ndarray, fitted: Fitted) -> dict[str, float]:
-    decided, severe = fitted.decisions(logits), labels == SEVERE
-    calibrated = logits / fitted.calibration.temperature + np.array(fitted.calibration.biases)
-    ranked = report(calibrated, labels) if severe.any() else dict.fromkeys(REPORTED, 0.0)
-    return {
-        "pairs": len(labels),
-        "severe": int(severe.sum()),
-        **ranked,
-        "false_approval_rate": float((decided[severe] == APPROVED).mean()) if severe.any() else 0.0,
-        "review_rate": float((decided == REVIEW).mean()),
-    }
-
-
-def figures_of(logits: np.ndarray, pairs: list[Pair], fitted: Fitted, prior: Prior) -> dict:
-    """What is reported of the test part, which nothing was fitted on."""
-    labels = np.array([pair.label for pair in pairs])
-    groups = groups_of(pairs)
-    themes: dict[str, list[int]] = {}
-    for index in groups.get("realistic", range(len(pairs))):
-        themes.setdefault(pairs[index].theme, []).append(index)
-    probabilities = fitted.calibration.probabilities(logits)
-    return {
-        **pair_figures(logits, labels, fitted),
-        "families": {name: pair_figures(logits[of], labels[of], fitted) for name, of in groups.items()},
-        "placements": [
-            asdict(judged(drawn(themes, labels, size, prior), labels, probabilities, fitted.thresholds)) for size in SIZES
-        ],
-    }
 
 
 def file_entry(path: Path) -> dict:
@@ -204,6 +95,7 @@ def options_of() -> argparse.Namespace:
         "--label", type=parse_label, action="append", default=[], help="NAME=LABEL: what a checkpoint's label means"
     )
     parser.add_argument("--pairs", type=Path, help="your labelled pairs instead of those of data/")
+    parser.add_argument("--sample", type=int, help="labelled pairs of each part and kind, for a trial of the recipe")
     parser.add_argument("--split", type=Path, default=DATA / "split.csv")
     parser.add_argument(
         "--missed-severe",
@@ -238,7 +130,7 @@ def build(options: argparse.Namespace) -> None:
     tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), options.max_tokens)
     checkpoint.check_vocabulary(tokenizer)
     specials, noted = engine.special_tokens(checkpoint.file("tokenizer.json"), tokenizer), checkpoint.training()
-    pairs = labelled(options, tokenizer)
+    pairs = read_labelled(options.pairs, options.split, tokenizer, options.sample)
     prior = Prior(1 - options.weak_share - options.severe_share, options.weak_share, options.severe_share)
     bounds = Bounds(options.missed_severe, options.severe_precision, options.lost_relevant)
     held: list[Pair] = [*pairs.held["test"], *pairs.held["validation"], *pairs.train][:PARITY_PAIRS]

@@ -17,14 +17,15 @@ DRAWS = 20  # placements made of each theme
 
 
 def groups_of(pairs: Iterable[Pair]) -> dict[str, list[int]]:
-    """Name -> indices: every family (usda is one), all of data/realistic, and those with the shares of traffic."""
+    """Name -> indices: every family. Beside usda also all of data/realistic, and those with the shares of traffic."""
     families: dict[str, list[int]] = defaultdict(list)
     for index, pair in enumerate(pairs):
         families["usda" if pair.family == "judged_pairs" else pair.family].append(index)
+    if "usda" not in families:
+        return dict(families)
     realistic = sorted(index for name, indices in families.items() if name != "usda" for index in indices)
     like_traffic = sorted(index for name in TRAFFIC for index in families.get(name, []))
-    groups = {"realistic": realistic, "like traffic": like_traffic, **families}
-    return {name: indices for name, indices in groups.items() if indices}
+    return {"usda": families.pop("usda"), "realistic": realistic, "like traffic": like_traffic, **families}
 
 
 @dataclass(frozen=True)

@@ -16,32 +16,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from winnow_training.finetune import encode, logits_of
 from winnow_training.foods import FoodFacts
-from winnow_training.metrics import SEVERE, softmax
+from winnow_training.metrics import softmax
+from winnow_training.opinions import breaks, opinion_of_facts, with_letters
 from winnow_training.pairs import DATA, LABELS, UnjudgedPair, read_pairs, read_split, read_unjudged, select
-
-TRUST = 0.97  # share of the letters' words that are right, as a reading of a sample found
-
-
-def opinion_of_facts(facts: FoodFacts, parts: list) -> np.ndarray:
-    """Label shares among training pairs that the facts call broken: what their word is worth."""
-    labels = [pair.label for pair in parts if breaks(facts, pair)]
-    return np.bincount(labels, minlength=len(LABELS)) / len(labels)
-
-
-def with_letters(probabilities: np.ndarray, broken: list[bool | None]) -> np.ndarray:
-    """probabilities where the letters are silent; elsewhere their mean with what the letters say."""
-    says = np.array([np.nan if answer is None else TRUST if answer else 1 - TRUST for answer in broken])
-    severe = probabilities[:, SEVERE]
-    moved = np.where(np.isnan(says), severe, (severe + says) / 2)
-    rest = (1 - moved) / np.maximum(1 - severe, 1e-6)
-    result = probabilities * rest[:, None]
-    result[:, SEVERE] = moved
-    return result / result.sum(axis=1, keepdims=True)
-
-
-def breaks(facts: FoodFacts, pair) -> bool:
-    constraint = facts.constraint_of(pair.theme)
-    return constraint is not None and facts.breaks(constraint, pair.title)
 
 
 def probabilities_of(checkpoint: Path, pairs: list[UnjudgedPair]) -> np.ndarray:

@@ -83,8 +83,8 @@ def titles_for(
 ) -> list[int]:
     """Indices of titles: half of count near the theme, a third near it and breaking its constraint, the rest at random.
 
-    near: indices of titles near the theme, the nearest first. breaking: (titles,) whether each breaks the theme's constraint;
-    None: it states none, and a quarter at random joins the half.
+    near: indices of titles near the theme, the nearest first. breaking: (titles,) whether each breaks the theme's
+    constraint; None: it states none, and a quarter at random joins the half.
     """
     among = near[: count * 8].tolist()
     chosen = set(generator.sample(among, min(count // 2, len(among))))
