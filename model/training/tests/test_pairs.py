@@ -2,7 +2,7 @@ from collections import defaultdict
 
 import pytest
 
-from winnow_training.pairs import DATA, read_judged, read_pairs, read_products, read_split, select
+from winnow_training.pairs import DATA, TRAINING_ALONE, read_judged, read_pairs, read_products, read_split, select
 from winnow_training.split import parts_of_all
 
 
@@ -25,7 +25,7 @@ def test_no_theme_is_in_two_parts_and_the_file_says_what_the_rule_says():
     assert parts_of_all() == split
     for pairs in judged.values():
         assert sum(len(select(pairs, split, part)) for part in ("train", "validation", "test")) == len(pairs)
-    assert {split[pair.theme] for pair in judged["written"]} == {"train"}
+    assert {split[pair.theme] for source in TRAINING_ALONE for pair in judged[source]} == {"train"}
 
 
 def test_every_family_keeps_a_share_of_its_themes_for_validation_and_test_and_no_set_is_split():

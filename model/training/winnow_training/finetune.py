@@ -190,7 +190,7 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=8e-5)
     parser.add_argument("--new-parts-learning-rate", type=float, default=5e-4, help="of what the encoder did not bring")
     parser.add_argument("--severe-weight", type=float, default=1.5)
-    parser.add_argument("--sample", type=int, help="judged pairs of each source, for a trial of the recipe")
+    parser.add_argument("--sample", type=int, help="no more pairs of each source, taken at random")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args()

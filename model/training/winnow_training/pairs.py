@@ -17,7 +17,8 @@ TEST_SHARE = 10
 # Of the themes of one family of data/realistic, for each of the two: families are small.
 FAMILY_SHARE = 0.15
 
-SOURCES = ("usda", "realistic", "written")
+SOURCES = ("usda", "realistic", "written", "corrections")
+TRAINING_ALONE = ("written", "corrections")  # nothing is fitted or reported on them
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def judged_files() -> list[Path]:
     """Every file of judged pairs, in the order of their sources."""
-    return [DATA / "judged_pairs.csv", *sorted(DATA.glob("realistic/*.csv")), *sorted(DATA.glob("written/*.csv"))]
+    folders = [source for source in SOURCES if source != "usda"]
+    return [DATA / "judged_pairs.csv", *(file for folder in folders for file in sorted(DATA.glob(f"{folder}/*.csv")))]
 
 
 def source_of(path: Path) -> str:
-    """usda, realistic or written: where a file of judged pairs comes from."""
+    """One of SOURCES: where a file of judged pairs comes from."""
     return "usda" if path.parent == DATA else path.parent.name
 
 

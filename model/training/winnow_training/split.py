@@ -1,6 +1,6 @@
 """Writes data/split.csv: every theme and the part (train, validation, test) that it belongs to.
 
-Themes of data/realistic are split family by family; those of data/written are all for training. With --pairs the themes of
+Themes of data/realistic are split family by family; those of data/written and data/corrections are all for training. With --pairs the themes of
 one file of yours are split.
 """
 
@@ -9,7 +9,7 @@ import csv
 from itertools import groupby
 from pathlib import Path
 
-from winnow_training.pairs import DATA, part_of, parts_of_family, read_judged, read_pairs
+from winnow_training.pairs import DATA, TRAINING_ALONE, part_of, parts_of_family, read_judged, read_pairs
 
 
 def parts_of_all() -> dict[str, str]:
@@ -17,10 +17,10 @@ def parts_of_all() -> dict[str, str]:
     parts = {pair.theme: part_of(pair.theme) for pair in judged["usda"]}
     for _, family in groupby(judged["realistic"], key=lambda pair: pair.family):
         parts |= parts_of_family(list(family))
-    written = {pair.theme for pair in judged["written"]}
+    written = {pair.theme for source in TRAINING_ALONE for pair in judged[source]}
     held = {theme.lower() for theme in parts} & {theme.lower() for theme in written}
     if held:
-        raise SystemExit(f"data/written repeats {len(held)} themes of other sources, such as {min(held)!r}: word them anew")
+        raise SystemExit(f"{', '.join(TRAINING_ALONE)} repeat {len(held)} themes of other sources, such as {min(held)!r}: word them anew")
     return parts | dict.fromkeys(written, "train")
 
 

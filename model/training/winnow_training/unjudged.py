@@ -147,7 +147,7 @@ def main() -> None:
     held = {theme.lower() for theme, part in split.items() if part != "train"}
     ruled = [theme for theme in read_themes() if theme.text.lower() not in held]
     usda = themes_of_usda(judged["usda"], facts, held, options.recombined, generator)
-    shops = sorted({pair.theme for source in ("realistic", "written") for pair in judged[source]})
+    shops = sorted({pair.theme for source, pairs in judged.items() if source != "usda" for pair in pairs})
     if options.sample:
         usda, shops, ruled = (generator.sample(themes, min(options.sample, len(themes))) for themes in (usda, shops, ruled))
     products = knowledge.read_products()
