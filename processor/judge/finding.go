@@ -38,24 +38,55 @@ type Finding struct {
 	Class   Class
 	Rule    string // the rule that decided; "" where the thresholds did
 	Err     error  // why the rule could not be evaluated, which makes the product uncertain
+
+	key string // equal for titles that a shopper would call the same
 }
 
 // Find decides each product of a placement, in order.
 func (p Policy) Find(placement Placement) []Finding {
 	findings := make([]Finding, len(placement.Products))
 	reading := p.Rules.Read(placement.Theme, placement.Generator)
-	seen := make(map[string]bool, len(placement.Products))
 	for i, product := range placement.Products {
-		finding := p.find(reading, product)
-		if key := titleKey(product.Title); p.Keeps(finding.Class) {
-			if finding.Class == ClassRelevant && seen[key] {
-				finding.Class = ClassDuplicate
-			}
-			seen[key] = true
-		}
-		findings[i] = finding
+		findings[i] = p.find(reading, product)
+		findings[i].key = titleKey(product.Title)
 	}
+	p.markDuplicates(findings)
 	return findings
+}
+
+// Again finds anew what the thresholds found, and leaves to the rules what they decided: what Find would return of a policy
+// with other thresholds and the same rules, which are not asked again.
+func (p Policy) Again(findings []Finding) []Finding {
+	again := make([]Finding, len(findings))
+	for i, finding := range findings {
+		if again[i] = finding.Alone(); finding.Rule == "" {
+			again[i].Class = p.class(finding.Product.Probabilities)
+		}
+	}
+	p.markDuplicates(again)
+	return again
+}
+
+// Alone returns what would be found of the product in a placement of its own.
+func (f Finding) Alone() Finding {
+	if f.Class == ClassDuplicate {
+		f.Class = ClassRelevant
+	}
+	return f
+}
+
+func (p Policy) markDuplicates(findings []Finding) {
+	seen := make(map[string]bool, len(findings))
+	for i := range findings {
+		finding := &findings[i]
+		if !p.Keeps(finding.Class) {
+			continue
+		}
+		if finding.Class == ClassRelevant && seen[finding.key] {
+			finding.Class = ClassDuplicate
+		}
+		seen[finding.key] = true
+	}
 }
 
 func (p Policy) find(reading *rules.Reading, product Product) Finding {

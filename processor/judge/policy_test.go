@@ -316,3 +316,21 @@ func TestPolicy_VersionNamesEveryParameter(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `;rules=[0-9a-f]{8}$`, with(func(p *Policy) { p.Rules = set }).Version())
 }
+
+// Moving a threshold costs no rule: the ones asked are right for every threshold.
+func TestAgain_IsWhatFindReturnsUnderOtherThresholds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before, placement := somePolicies().Draw(t, "policy"), placement(someProducts().Draw(t, "products")...)
+		after := before
+		after.SevereThreshold = rapid.Float64Range(0.2, 1).Draw(t, "severe")
+		after.ReviewThreshold = rapid.Float64Range(0.001, after.SevereThreshold).Draw(t, "review")
+		after.WeakThreshold = rapid.Float64Range(0.1, 1).Draw(t, "weak")
+		want, got := after.Find(placement), after.Again(before.Find(placement))
+		require.Len(t, got, len(want))
+		for i := range want {
+			require.Equal(t, want[i].Class, got[i].Class)
+			require.Equal(t, want[i].Rule, got[i].Rule)
+			require.Equal(t, after.Find(Placement{Theme: placement.Theme, Products: placement.Products[i : i+1]})[0].Class, got[i].Alone().Class)
+		}
+	})
+}
