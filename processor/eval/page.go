@@ -1,7 +1,7 @@
 package eval
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"io"
@@ -9,8 +9,8 @@ import (
 	"github.com/winnowgate/winnow/model"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed page.html page_pairs.html page_placements.html
+var pages embed.FS
 
 // figure is a chart with its words.
 type figure struct {
@@ -18,7 +18,13 @@ type figure struct {
 	SVG         template.HTML
 }
 
-// page is what page.html shows.
+// drawing is a chart to be drawn.
+type drawing struct {
+	title, says string
+	chart       chart
+}
+
+// page is what page_pairs.html shows.
 type page struct {
 	Report
 	Source   string
@@ -31,6 +37,14 @@ type page struct {
 // WritePage writes the report as one HTML page that needs nothing else: no script, no file, no network. source says what
 // was measured, for the reader.
 func (r Report) WritePage(out io.Writer, source string) error {
+	shown, err := r.page(source)
+	if err != nil {
+		return err
+	}
+	return execute(out, "page_pairs.html", shown)
+}
+
+func (r Report) page(source string) (page, error) {
 	shown := page{Report: r, Source: source, Labels: labels(), Cells: map[string]map[string]int{}}
 	for _, cell := range r.Confusion {
 		if shown.Cells[cell.Label] == nil {
@@ -41,26 +55,36 @@ func (r Report) WritePage(out io.Writer, source string) error {
 			shown.Unscored += cell.Pairs
 		}
 	}
-	for _, drawn := range []struct {
-		title, says string
-		chart       chart
-	}{
-		{"Precision and recall", "As the severe threshold falls. The dot is the threshold in use.", precisionRecallChart(r)},
-		{"Calibration", "On the dashed line, probabilities can be taken at their word.", calibrationChart(r)},
-		{"Risk against coverage", "As the review threshold rises, more is decided without a person, and more of it is wrong.", riskCoverageChart(r)},
-		{"What review costs", "As the review threshold falls, fewer severe pairs are approved and more pairs wait for a person.", approvalReviewChart(r)},
-	} {
-		svg, err := drawn.chart.svg()
+	var err error
+	shown.Figures, err = figures(
+		drawing{"Precision and recall", "As the severe threshold falls. The dot is the threshold in use.", precisionRecallChart(r)},
+		drawing{"Calibration", "On the dashed line, probabilities can be taken at their word.", calibrationChart(r)},
+		drawing{"Risk against coverage", "As the review threshold rises, more is decided without a person, and more of it is wrong.", riskCoverageChart(r)},
+		drawing{"What review costs", "As the review threshold falls, fewer severe pairs are approved and more pairs wait for a person.", approvalReviewChart(r)},
+	)
+	return shown, err
+}
+
+func figures(drawings ...drawing) ([]figure, error) {
+	var drawn []figure
+	for _, drawing := range drawings {
+		svg, err := drawing.chart.svg()
 		if err != nil {
-			return fmt.Errorf("draw %q: %w", drawn.title, err)
+			return nil, fmt.Errorf("draw %q: %w", drawing.title, err)
 		}
-		shown.Figures = append(shown.Figures, figure{drawn.title, drawn.says, svg})
+		drawn = append(drawn, figure{drawing.title, drawing.says, svg})
 	}
-	parsed, err := template.New("page").Funcs(template.FuncMap{
-		"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
+	return drawn, nil
+}
+
+// execute writes the page that the template of that name makes of what is shown.
+func execute(out io.Writer, name string, shown any) error {
+	parsed, err := template.New(name).Funcs(template.FuncMap{
+		"percent": func(share float64) string { return percent(share) + " %" },
+		"hundred": func(share float64) float64 { return 100 * share },
 		"number":  func(value float64) string { return fmt.Sprintf("%.3f", value) },
 		"severe":  func(label string) bool { return label == model.LabelSevere },
-	}).Parse(pageHTML)
+	}).ParseFS(pages, "*.html")
 	if err != nil {
 		return err
 	}

@@ -59,14 +59,18 @@ func approvalReviewChart(report Report) chart {
 func reviewChart(report Report, x, y string, at func(ReviewPoint) plotter.XY) chart {
 	drawn := chart{x: x, y: y}
 	for _, point := range report.ReviewCurve {
-		place := at(point)
-		drawn.line = append(drawn.line, place)
-		drawn.top = max(drawn.top, place.Y*1.1)
-		if drawn.marked == nil || point.ReviewThreshold <= report.ReviewThreshold {
-			drawn.marked = &place
-		}
+		drawn.add(at(point), point.ReviewThreshold <= report.ReviewThreshold)
 	}
 	return drawn
+}
+
+// add draws on to place, with room above it. The last place that reaches up to the threshold in use is marked.
+func (c *chart) add(place plotter.XY, reached bool) {
+	c.line = append(c.line, place)
+	c.top = max(c.top, place.Y*1.1)
+	if c.marked == nil || reached {
+		c.marked = &place
+	}
 }
 
 // fifths are the marks of an axis from 0 to 1.

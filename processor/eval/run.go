@@ -23,12 +23,31 @@ func Run(ctx context.Context, gate *gate.Gate, pairs []Pair, progress func(done 
 		return Report{}, err
 	}
 	seconds := time.Since(started).Seconds()
-	scored := make([]Scored, len(pairs))
+	products := make([]judge.Product, len(pairs))
 	for i, placement := range read {
-		scored[i] = Scored{Pair: pairs[i], Probabilities: placement.Products[0].Probabilities, Outcome: policy.Judge(placement).Outcome}
+		products[i] = placement.Products[0]
 	}
-	report := Measure(scored, policy)
+	report := Measure(scoredPairs(pairs, products, policy), policy)
 	report.PairsPerSecond = float64(len(pairs)) / seconds
+	return report, nil
+}
+
+// RunPlacements scores what is distinct in the file once, and computes every figure from that by the gate's policy. progress is
+// called with how many of the distinct pairs are done.
+func RunPlacements(ctx context.Context, gate *gate.Gate, file Labelled, mix Mix, progress func(done int)) (PlacementReport, error) {
+	distinct, places := file.Distinct()
+	started := time.Now()
+	read, err := score(ctx, gate, distinct, progress)
+	if err != nil {
+		return PlacementReport{}, err
+	}
+	seconds := time.Since(started).Seconds()
+	products := make([]judge.Product, len(file.Pairs))
+	for i, place := range places {
+		products[i] = read[place].Products[0]
+	}
+	report := MeasurePlacements(file, products, gate.Policy(), mix)
+	report.PairsPerSecond = float64(len(distinct)) / seconds
 	return report, nil
 }
 
