@@ -133,23 +133,27 @@ relevant pairs shown         %13d %11d
 		report.Without.RelevantShown, report.With.RelevantShown,
 		"rule", "then", "decided", "changed", "severe", "weak", "relevant")
 	for _, rule := range report.Rules {
-		fmt.Fprintf(out, "%-32s %-9s %8d %8d %8d %8d %8d", rule.Name, rule.Then, rule.Decided, rule.Changed, rule.Severe, rule.Weak, rule.Relevant)
-		if rule.Failed > 0 {
-			fmt.Fprintf(out, "  %d could not be evaluated", rule.Failed)
-		}
-		fmt.Fprintln(out)
+		printRule(out, rule)
 	}
 	const most = 20
 	if len(report.Changes) > 0 {
 		fmt.Fprintf(out, "\nwhat changes, the worst first (label, before > after, rule, theme: title)\n")
 	}
 	for _, change := range report.Changes[:min(len(report.Changes), most)] {
-		fmt.Fprintf(out, "  %-8s  %s > %s  %s  %s: %s\n", change.Label, change.Before, change.After, change.Rule, change.Theme, change.Title)
+		fmt.Fprintf(out, "  %-8s  %s > %s  %s  %s: %s\n", change.Label, change.Before, change.After, change.Rule, plain(change.Theme), plain(change.Title))
 		if change.Failed != "" {
-			fmt.Fprintf(out, "            %s\n", change.Failed)
+			fmt.Fprintf(out, "            %s\n", plain(change.Failed))
 		}
 	}
 	if len(report.Changes) > most {
 		fmt.Fprintf(out, "  and %d more (--json lists the worst 200)\n", report.Changed-most)
 	}
+}
+
+func printRule(out io.Writer, rule eval.RuleCount) {
+	fmt.Fprintf(out, "%-32s %-9s %8d %8d %8d %8d %8d", rule.Name, rule.Then, rule.Decided, rule.Changed, rule.Severe, rule.Weak, rule.Relevant)
+	if rule.Failed > 0 {
+		fmt.Fprintf(out, "  %d could not be evaluated", rule.Failed)
+	}
+	fmt.Fprintln(out)
 }
