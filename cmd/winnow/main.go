@@ -63,7 +63,7 @@ placements, tombstones of severe violations and placements for review to topics 
 Start here:
   winnow demo                              the whole job on this machine, nothing to set up
   winnow score < candidates.jsonl          verdicts on your own candidates, without Kafka
-  winnow eval --pairs labelled.csv         how far to trust the model, on labels of your own
+  winnow eval --placements labelled.csv    how far to trust the gate, on labels of your own
   winnow rules test --rules F --pairs F    what rules of your own would change
   winnow topics create --config gate.yaml  the five topics on your cluster
   winnow run --config gate.yaml            the gate

@@ -1,7 +1,7 @@
 """Writes data/split.csv: every theme and the part (train, validation, test) that it belongs to.
 
-Themes of data/realistic are split family by family; those of data/written and data/corrections are all for training. With --pairs the themes of
-one file of yours are split.
+Themes of data/realistic are split family by family; those of data/written and data/corrections are all for training. With
+--pairs the themes of one file of yours are split.
 """
 
 import argparse
