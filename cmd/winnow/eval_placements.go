@@ -36,7 +36,7 @@ func printPlacements(out io.Writer, report eval.PlacementReport) {
 	printWithoutRules(out, report)
 	printMisses(out, "severe, and shown", report.Misses)
 	printMisses(out, "clean, and killed", report.FalseKills)
-	fmt.Fprint(out, "\npairs, each alone, by the thresholds on P(severe) and without rules\n\n")
+	fmt.Fprintf(out, "\npairs, each alone, by the thresholds on P(severe) and without rules\n\n")
 	printPairs(out, report.Report)
 }
 

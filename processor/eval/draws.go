@@ -2,8 +2,8 @@ package eval
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
-	"hash/fnv"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -62,9 +62,7 @@ func (l Labelled) draws(size int, mix Mix) iter.Seq[[]int] {
 			if sum == 0 { // the mix has none of its labels
 				continue
 			}
-			seed := fnv.New64a()
-			seed.Write([]byte(theme))
-			random := rand.New(rand.NewPCG(seed.Sum64(), uint64(size)))
+			random := rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%d %s", size, theme))))
 			for range drawsOfTheme {
 				if !yield(take(random, shelf, weights, sum, size)) {
 					return

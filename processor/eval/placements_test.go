@@ -80,7 +80,7 @@ func TestMeasurePlacements_WithRulesAndWithout(t *testing.T) {
 	ruled := pruning
 	ruled.Rules = set
 	report, bare := MeasurePlacements(file, products, ruled, mix), MeasurePlacements(file, products, pruning, mix)
-	require.Equal(t, bare.Figures.At5, report.WithoutRules.At5)
+	require.Equal(t, bare.At5, report.WithoutRules.At5)
 	delete(bare.Counts, "recall_at_1_percent_false_positives")
 	require.Equal(t, bare.Counts, report.WithoutRules.Counts)
 	require.Equal(t, [2]int{0, 2}, report.Counts["severe_shown"])
