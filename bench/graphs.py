@@ -21,11 +21,16 @@ import numpy as np
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from winnow_training import engine, quantise
-from winnow_training.bundle import calibrated
 from winnow_training.checkpoint import Checkpoint
 from winnow_training.deberta import Deberta
+from winnow_training.fitted import fit
+from winnow_training.labelled import Labelled
 from winnow_training.pairs import DATA, read_pairs, read_split, select
 from winnow_training.stock import export
+from winnow_training.thresholds import Bounds, Prior
+
+# Decisions are compared at thresholds that are fitted to each graph, as the builder fits them.
+PRIOR, BOUNDS = Prior(relevant=0.84, weak=0.12, severe=0.04), Bounds(missed=0.02, precision=0.9, lost=0.05)
 
 
 def batches_of(tokenizer, pairs, budget: int) -> list[dict[str, np.ndarray]]:
@@ -108,7 +113,8 @@ def main() -> None:
     tokenizer = engine.load_tokenizer(checkpoint.file("tokenizer.json"), 128)
     judged, split = read_pairs(DATA / "judged_pairs.csv"), read_split(DATA / "split.csv")
     parts = {part: select(judged, split, part) for part in ("train", "validation", "test")}
-    labels = {part: np.array([pair.label for pair in parts[part]]) for part in ("validation", "test")}
+    held = {part: parts[part] for part in ("validation", "test")}
+    labelled = Labelled(parts["train"], held, {part: ["usda"] * len(pairs) for part, pairs in held.items()})
     tokenizer.no_padding()
     timed = parts["test"][: options.pairs]
     feeds = batches_of(tokenizer, timed, options.budget)
@@ -127,13 +133,13 @@ def main() -> None:
                     running.run(["logits"], feed)
                 if turn:  # the first turn is warm-up
                     speeds[name].append(len(timed) / (time.perf_counter() - started))
-        exact = {part: engine.scored(sessions["folded, fp32"], tokenizer, parts[part]) for part in labels}
+        exact = {part: engine.scored(sessions["folded, fp32"], tokenizer, parts[part]) for part in held}
         print("| graph | pairs/s | against stock | largest logit difference | decisions flipped | spread |")
         print("|---|---|---|---|---|---|")
         stock = speeds["stock export, fp32"]
         for name, running in sessions.items():
-            logits = {part: engine.scored(running, tokenizer, parts[part]) for part in labels}
-            figures = quantise.against(exact, logits, calibrated(logits, labels, 0.02, 0.02))
+            logits = {part: engine.scored(running, tokenizer, parts[part]) for part in held}
+            figures = quantise.against(exact, logits, fit(logits, labelled, PRIOR, BOUNDS))
             with without_operators() if name == INLINED else nullcontext():
                 spread = quantise.spread_over_batches(variants[name].read_bytes(), tokenizer, parts["train"][:500])
             ratio = statistics.median(mine / base for mine, base in zip(speeds[name], stock, strict=True))

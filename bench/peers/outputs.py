@@ -6,14 +6,15 @@ Row = list[float] | None
 
 
 def decide(logits: list[Row], manifest: dict) -> list[str]:
-    """The decision on each pair, under the bundle's temperature and thresholds."""
-    temperature, severe = manifest["calibration"]["temperature"], manifest["labels"].index("severe")
-    low, high = manifest["thresholds"]["review"], manifest["thresholds"]["severe"]
+    """The decision on each pair, under the bundle's calibration and thresholds."""
+    calibration, severe = manifest["calibration"], manifest["labels"].index("severe")
+    low, high = manifest["thresholds"]["review"]["value"], manifest["thresholds"]["severe"]["value"]
 
     def decision(row: Row) -> str:
         if row is None:
             return "review"
-        weights = [math.exp((value - max(row)) / temperature) for value in row]
+        scaled = [value / calibration["temperature"] + bias for value, bias in zip(row, calibration["biases"], strict=True)]
+        weights = [math.exp(value - max(scaled)) for value in scaled]
         probability = weights[severe] / sum(weights)
         return "severe" if probability >= high else "review" if probability >= low else "approved"
 

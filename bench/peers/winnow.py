@@ -54,9 +54,11 @@ class Winnow:
         if "unscored" in verdict["reasons"]:
             return None
         product = verdict["products"][0]
-        # A probability's logarithm is its logit over the temperature, but for a constant, which softmax ignores.
-        temperature = self._manifest["calibration"]["temperature"]
-        return [temperature * math.log(product[label]) for label in ("relevant", "weak", "severe")]
+        # A probability's logarithm is its logit over the temperature and a bias, but for a constant, which softmax ignores.
+        calibration = self._manifest["calibration"]
+        biases = dict(zip(self._manifest["labels"], calibration["biases"], strict=True))
+        labels = ("relevant", "weak", "severe")
+        return [calibration["temperature"] * (math.log(product[label]) - biases[label]) for label in labels]
 
     def _run(self, arguments: list, text: str = "") -> str:
         done = subprocess.run(

@@ -20,7 +20,9 @@ def parts_of_all() -> dict[str, str]:
     written = {pair.theme for source in TRAINING_ALONE for pair in judged[source]}
     held = {theme.lower() for theme in parts} & {theme.lower() for theme in written}
     if held:
-        raise SystemExit(f"{', '.join(TRAINING_ALONE)} repeat {len(held)} themes of other sources, such as {min(held)!r}: word them anew")
+        raise SystemExit(
+            f"{', '.join(TRAINING_ALONE)} repeat {len(held)} themes of other sources, such as {min(held)!r}: word them anew"
+        )
     return parts | dict.fromkeys(written, "train")
 
 
