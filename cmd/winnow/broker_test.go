@@ -122,7 +122,7 @@ admin: {listen: 127.0.0.1:0}
 	return path
 }
 
-// makeRecords returns the demo's stream: real titles, some violations, some records that are cut off.
+// makeRecords returns the demo's stream: whole placements, some violations, some records that are cut off.
 func makeRecords(t *testing.T) []*kgo.Record {
 	t.Helper()
 	generator, err := demo.NewGenerator("placement", 7)

@@ -14,8 +14,8 @@ func generateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "generate",
 		Short: "Publish the demo's candidates to a cluster, to see winnow run at work",
-		Long: `Publishes placements made of real product titles to the candidates topic at an even rate, some with products that must
-never be shown under their theme and a few records that are cut off. Each run publishes other placements.`,
+		Long: `Publishes placements as a language model proposes them to the candidates topic at an even rate, some with products that
+must never be shown under their theme and a few records that are cut off. Each run publishes other placements.`,
 		Example: "  winnow generate --config gate.yaml --rate 50 --placements 1000",
 		Args:    noArguments,
 	}

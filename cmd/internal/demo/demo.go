@@ -133,11 +133,11 @@ func publish(ctx context.Context, producer *kgo.Client, settings config.Config, 
 	codec := schema.NewCodec(settings.Limits, nil)
 	records := make([]*kgo.Record, 0, placements)
 	for range placements {
-		record, held, err := generator.NextRecord(codec, settings.Topics.Candidates)
+		record, truth, err := generator.NextRecord(codec, settings.Topics.Candidates)
 		if err != nil {
 			return 0, err
 		}
-		records, pairs = append(records, record), pairs+held
+		records, pairs = append(records, record), pairs+len(truth)
 	}
 	if err := producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return 0, fmt.Errorf("publish candidates: %w", err)

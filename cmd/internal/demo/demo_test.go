@@ -43,15 +43,3 @@ func TestRun_StopsWhenAsked(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(text []byte) (int, error) { return f(text) }
-
-func TestGenerator_IsReproducible(t *testing.T) {
-	first, err := NewGenerator("p", 3)
-	require.NoError(t, err)
-	second, err := NewGenerator("p", 3)
-	require.NoError(t, err)
-	for range 100 {
-		candidate := first.Next()
-		require.Equal(t, candidate, second.Next())
-		require.GreaterOrEqual(t, len(candidate.Products), 3)
-	}
-}

@@ -7,14 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/winnowgate/winnow/schema"
 )
 
-// shelvesJSON holds themes and real product titles (USDA FoodData Central, public domain) by their judged label. The
-// model was never trained on these themes.
+// shelvesJSON holds themes and titles as catalogues word them, by their judged label. The model was never trained on these
+// themes.
 //
 //go:embed shelves.json
 var shelvesJSON []byte
@@ -26,6 +22,9 @@ type shelf struct {
 	Severe   []string `json:"severe"`
 }
 
+// breakable reports whether the theme asks for something that a product on the shelf breaks.
+func (s shelf) breakable() bool { return len(s.Severe) > 0 }
+
 func readShelves() ([]shelf, error) {
 	var shelves []shelf
 	if err := json.Unmarshal(shelvesJSON, &shelves); err != nil {
@@ -34,72 +33,20 @@ func readShelves() ([]shelf, error) {
 	return shelves, nil
 }
 
-// The make-up of the stream: what a careless generator might publish.
-const (
-	severeShare = 0.12 // placements with one product that must never be shown
-	weakShare   = 0.35 // placements with one or two products that do not belong
-	brokenShare = 0.01 // records that are cut off
-)
-
-// Generator makes a reproducible stream of candidates.
-type Generator struct {
-	prefix  string // of placement ids
+// deck deals each shelf once before any comes again, and none twice in a row.
+type deck struct {
 	shelves []shelf
-	random  *rand.Rand
-	next    int
+	order   []int // what is left to deal
+	last    int
 }
 
-// NewGenerator returns the stream of one seed; placement ids begin with prefix.
-func NewGenerator(prefix string, seed uint64) (*Generator, error) {
-	shelves, err := readShelves()
-	if err != nil {
-		return nil, err
-	}
-	return &Generator{prefix: prefix, shelves: shelves, random: rand.New(rand.NewPCG(seed, seed))}, nil
-}
-
-// Next returns the next candidate.
-func (g *Generator) Next() schema.Candidate {
-	name := "winnow-demo"
-	shelf := g.shelves[g.random.IntN(len(g.shelves))]
-	g.next++
-	candidate := schema.Candidate{PlacementID: fmt.Sprintf("%s-%06d", g.prefix, g.next), Theme: shelf.Theme, Generator: &name}
-	titles := g.pick(shelf.Relevant, 3+g.random.IntN(6))
-	if g.random.Float64() < weakShare {
-		titles = append(titles, g.pick(shelf.Weak, 1+g.random.IntN(2))...)
-	}
-	if g.random.Float64() < severeShare {
-		titles = append(titles, g.pick(shelf.Severe, 1)...)
-	}
-	for i, title := range titles {
-		candidate.Products = append(candidate.Products, schema.Product{ProductID: fmt.Sprintf("%s/%d", candidate.PlacementID, i+1), Title: title})
-	}
-	return candidate
-}
-
-// NextRecord returns the next candidate as its generator would publish it, and how many pairs it holds: none when the
-// record was cut off on its way.
-func (g *Generator) NextRecord(codec *schema.Codec, topic string) (record *kgo.Record, pairs int, err error) {
-	candidate := g.Next()
-	value, err := codec.EncodeCandidate(&candidate)
-	if err != nil {
-		return nil, 0, err
-	}
-	record = &kgo.Record{Topic: topic, Key: []byte(candidate.PlacementID), Value: value}
-	if g.random.Float64() < brokenShare {
-		record.Value = value[:len(value)/2]
-		return record, 0, nil
-	}
-	return record, len(candidate.Products), nil
-}
-
-func (g *Generator) pick(titles []string, count int) []string {
-	picked := make([]string, 0, count)
-	for _, i := range g.random.Perm(len(titles)) {
-		if len(picked) == count {
-			break
+func (d *deck) deal(random *rand.Rand) shelf {
+	if len(d.order) == 0 {
+		d.order = random.Perm(len(d.shelves))
+		if end := len(d.order) - 1; d.order[0] == d.last {
+			d.order[0], d.order[end] = d.order[end], d.order[0]
 		}
-		picked = append(picked, titles[i])
 	}
-	return picked
+	d.last, d.order = d.order[0], d.order[1:]
+	return d.shelves[d.last]
 }
