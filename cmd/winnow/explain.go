@@ -20,15 +20,16 @@ type thresholds struct {
 }
 
 type explained struct {
-	ProductID string  `json:"product_id"`
-	Title     string  `json:"title"`
-	Relevant  float64 `json:"relevant"` // all three are 0 where the model has not read it
-	Weak      float64 `json:"weak"`
-	Severe    float64 `json:"severe"`
-	Found     string  `json:"found"`           // relevant, duplicate, weak, uncertain, unscored or severe
-	DecidedBy string  `json:"decided_by"`      // a rule, a threshold, or what else
-	Pruned    string  `json:"pruned"`          // the reason it was left out; "" where it was not
-	Error     string  `json:"error,omitempty"` // why the rule could not be evaluated
+	ProductID string   `json:"product_id"`
+	Title     string   `json:"title"`
+	Relevant  float64  `json:"relevant"` // all three are 0 where the model has not read it
+	Weak      float64  `json:"weak"`
+	Severe    float64  `json:"severe"`
+	Found     string   `json:"found"`           // relevant, duplicate, weak, uncertain, unscored or severe
+	DecidedBy string   `json:"decided_by"`      // a rule, a threshold, or what else
+	Unread    []string `json:"unread"`          // words and symbols of theme and title that the model can't read; never null
+	Pruned    string   `json:"pruned"`          // the reason it was left out; "" where it was not
+	Error     string   `json:"error,omitempty"` // why the rule could not be evaluated
 }
 
 // explainedLine is verdictLine with what led to the verdict.
@@ -56,7 +57,10 @@ func explainedLine(policy judge.Policy) answer {
 
 func explain(finding judge.Finding) explained {
 	product := finding.Product
-	said := explained{ProductID: product.ProductID, Title: product.Title, Found: string(finding.Class), DecidedBy: decidedBy(finding)}
+	said := explained{
+		ProductID: product.ProductID, Title: product.Title, Found: string(finding.Class), DecidedBy: decidedBy(finding),
+		Unread: append([]string{}, product.Unread...),
+	}
 	if p := product.Probabilities; p.Valid() {
 		said.Relevant, said.Weak, said.Severe = p.Relevant, p.Weak, p.Severe
 	}

@@ -161,8 +161,25 @@ func TestScore_ExplainSaysWhatDecidedEachProduct(t *testing.T) {
 	}
 	require.Contains(t, products[5].Error, "no such key: none")
 	require.Positive(t, full[0].Explanation.Thresholds.Weak)
+	require.NotNil(t, products[0].Unread)
+	require.Empty(t, products[0].Unread)
+	require.NotEmpty(t, products[4].Unread)
 	full[0].Explanation = nil
 	require.Equal(t, plain[0], full[0])
+}
+
+// Whoever asks why a product has no score is told which words and symbols are to blame, of the theme or of the title.
+func TestScore_ExplainNamesWhatTheModelCantRead(t *testing.T) {
+	line := `{"placement_id":"p","theme":"%s","products":[{"product_id":"a","title":"%s"}]}`
+	for unread, input := range map[string]string{
+		"寿 司": fmt.Sprintf(line, "Sushi 寿司", "Nori sheets"),
+		"☌":   fmt.Sprintf(line, "Sushi ☌ night", "Nori sheets"),
+		"海 苔": fmt.Sprintf(line, "Sushi night", "Nori 海苔"),
+	} {
+		product := answers(t, config.Default(), explainedLine, input)[0].Explanation.Products[0]
+		require.Equal(t, unread, strings.Join(product.Unread, " "))
+		require.Equal(t, "no_score", product.DecidedBy)
+	}
 }
 
 func TestScore_NothingInNothingOut(t *testing.T) {

@@ -36,7 +36,8 @@ one that can be read in two ways, with a key twice or half a surrogate pair. A b
 
 With --explain each verdict has an explanation: the thresholds in force and, for every product in order, its probabilities, what
 it was found to be (relevant, duplicate, weak, uncertain, unscored, severe), what decided that (rule:NAME, severe_threshold,
-review_threshold, weak_threshold, below_thresholds, title, no_score), and why it was pruned, if it was.`,
+review_threshold, weak_threshold, below_thresholds, title, no_score), the words and symbols of theme and title that the model
+can't read (unread), and why it was pruned, if it was.`,
 		Example: `  echo '{"placement_id":"p1","theme":"Vegan desserts","products":[{"product_id":"a","title":"Beef jerky"}]}' | winnow score
   winnow score --explain < candidates.jsonl | jq '.explanation.products[] | select(.pruned != "")'`,
 		Args: noArguments,
