@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"cmd/internal/admin":      {},
 	"cmd/internal/app":        {"cmd/internal/admin", "cmd/internal/config", "model", "model/onnx", "model/tokenize", "processor", "processor/gate", "processor/judge", "processor/kafka", "schema"},
 	"cmd/internal/bench":      {"cmd/internal/app", "cmd/internal/config", "model", "processor", "processor/kafka", "schema"},
-	"cmd/internal/demo":       {"cmd/internal/app", "cmd/internal/config", "deploy/rules", "processor", "processor/judge", "processor/kafka", "schema"},
+	"cmd/internal/demo":       {"cmd/internal/app", "cmd/internal/config", "deploy/rules", "model", "processor", "processor/judge", "processor/judge/rules", "processor/kafka", "schema"},
 	"cmd/winnow":              {"cmd/internal/app", "cmd/internal/bench", "cmd/internal/config", "cmd/internal/demo", "model", "model/onnx", "processor", "processor/eval", "processor/gate", "processor/judge", "processor/judge/rules", "processor/kafka", "schema"},
 }
 

@@ -1,13 +1,14 @@
 //go:build cgo
 
-// Package demo shows the whole job on one machine: an embedded broker, real candidates, the gate as it runs in
-// production, and a reader of the verdicts that counts every one.
+// Package demo shows the whole job on one machine: an embedded broker, candidates as a language model proposes them, the gate
+// as it runs in production, and a reader of the verdicts that counts every one and holds it against the truth.
 package demo
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -22,21 +23,10 @@ import (
 	"github.com/winnowgate/winnow/schema"
 )
 
-const partitions = 6
-
-// Summary is what a run came to; its JSON is part of the command's contract.
-type Summary struct {
-	Candidates     int     `json:"candidates"`
-	Approved       int     `json:"approved"`
-	Severe         int     `json:"severe"`
-	Review         int     `json:"review"`
-	DeadLetter     int     `json:"dead_letter"`
-	Pairs          int     `json:"pairs"`
-	Seconds        float64 `json:"seconds"` // from the first candidate published to the last verdict committed
-	PairsPerSecond float64 `json:"pairs_per_second"`
-	Model          string  `json:"model"`
-	Provider       string  `json:"provider"`
-}
+const (
+	partitions  = 6
+	pollRecords = 16 // small transactions: verdicts come one after the other instead of all at the end
+)
 
 // InterruptedError is returned by Run when it was asked to stop before every candidate was decided.
 type InterruptedError struct {
@@ -51,8 +41,8 @@ func (e *InterruptedError) Error() string {
 // Unwrap returns the context's error.
 func (e *InterruptedError) Unwrap() error { return e.Err }
 
-// Run streams placements through the gate and returns the summary. Progress goes to out.
-func Run(ctx context.Context, settings config.Config, placements int, out io.Writer, logger *zap.Logger) (Summary, error) {
+// Run streams placements through the gate and returns the summary. Verdicts are shown on screen as they come.
+func Run(ctx context.Context, settings config.Config, placements int, screen Screen, logger *zap.Logger) (Summary, error) {
 	names := make([]string, 0, 5)
 	for _, topic := range settings.Topics.All() {
 		names = append(names, topic.Name)
@@ -66,6 +56,7 @@ func Run(ctx context.Context, settings config.Config, placements int, out io.Wri
 	settings.Kafka.TLS, settings.Kafka.SASL, settings.SchemaRegistry = kafka.TLS{}, kafka.SASL{}, config.SchemaRegistry{}
 	settings.Admin.Listen = "127.0.0.1:0"
 	settings.Policy.RulesFile = hazards.Name
+	settings.Kafka.PollRecords = pollRecords
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -75,7 +66,7 @@ func Run(ctx context.Context, settings config.Config, placements int, out io.Wri
 	group.Go(func() error {
 		defer cancel() // all verdicts are in: the gate stops
 		var err error
-		summary, err = stream(ctx, settings, placements, out, logger)
+		summary, err = stream(ctx, settings, placements, screen, logger)
 		return err
 	})
 	err = group.Wait()
@@ -83,7 +74,7 @@ func Run(ctx context.Context, settings config.Config, placements int, out io.Wri
 }
 
 // stream publishes the candidates and reads until each has its verdict.
-func stream(ctx context.Context, settings config.Config, placements int, out io.Writer, logger *zap.Logger) (Summary, error) {
+func stream(ctx context.Context, settings config.Config, placements int, screen Screen, logger *zap.Logger) (Summary, error) {
 	connection := app.Connection(settings, logger)
 	producer, err := connection.Client(ctx)
 	if err != nil {
@@ -97,12 +88,20 @@ func stream(ctx context.Context, settings config.Config, placements int, out io.
 	}
 	defer observer.Close()
 
-	started := time.Now()
-	published, err := publish(ctx, producer, settings, placements)
+	set, err := settings.Policy.CompileRules()
 	if err != nil {
 		return Summary{}, err
 	}
-	board := newBoard(out, placements)
+	reader, err := newReader(set)
+	if err != nil {
+		return Summary{}, err
+	}
+	started := time.Now()
+	truths, err := publish(ctx, producer, settings, placements)
+	if err != nil {
+		return Summary{}, err
+	}
+	board := newBoard(screen, reader, truths, placements)
 	for board.decided() < placements {
 		fetches := observer.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
@@ -111,36 +110,42 @@ func stream(ctx context.Context, settings config.Config, placements int, out io.
 		if err := fetches.Err(); err != nil {
 			return board.summary, fmt.Errorf("read verdicts: %w", err)
 		}
-		for _, record := range fetches.Records() {
+		for _, record := range asProposed(fetches.Records()) {
 			if err := board.record(record); err != nil {
 				return board.summary, err
 			}
 		}
 		board.progress()
 	}
-	board.summary.Candidates, board.summary.Pairs = placements, published
-	board.summary.Seconds = time.Since(started).Seconds()
-	board.summary.PairsPerSecond = float64(published) / board.summary.Seconds
-	return board.summary, nil
+	return board.finish(time.Since(started)), nil
 }
 
-// publish produces the candidates and returns how many pairs the readable ones hold.
-func publish(ctx context.Context, producer *kgo.Client, settings config.Config, placements int) (pairs int, err error) {
+// asProposed orders what one poll returned, topic by topic, as the candidates were proposed: their keys count.
+func asProposed(records []*kgo.Record) []*kgo.Record {
+	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return bytes.Compare(a.Key, b.Key) })
+	return records
+}
+
+// publish produces the candidates and returns the truth of those that can be read, by placement_id.
+func publish(ctx context.Context, producer *kgo.Client, settings config.Config, placements int) (map[string]Truth, error) {
 	generator, err := NewGenerator("placement", 1)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	codec := schema.NewCodec(settings.Limits, nil)
+	codec, truths := schema.NewCodec(settings.Limits, nil), map[string]Truth{}
 	records := make([]*kgo.Record, 0, placements)
 	for range placements {
 		record, truth, err := generator.NextRecord(codec, settings.Topics.Candidates)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		records, pairs = append(records, record), pairs+len(truth)
+		records = append(records, record)
+		if truth != nil {
+			truths[string(record.Key)] = truth
+		}
 	}
 	if err := producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return 0, fmt.Errorf("publish candidates: %w", err)
+		return nil, fmt.Errorf("publish candidates: %w", err)
 	}
-	return pairs, nil
+	return truths, nil
 }
