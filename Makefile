@@ -20,7 +20,7 @@ REQUIREMENTS := model/training/requirements-test.txt deploy/requirements.txt
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## the whole job on this machine: embedded broker, real candidates, live verdicts
+demo: build ## the whole job on this machine: embedded broker, proposed placements, live verdicts
 	@bin/winnow demo
 
 build: native ## bin/winnow, with the libraries that it loads beside it
