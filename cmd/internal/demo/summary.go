@@ -83,7 +83,7 @@ Of %d products that break their theme: %d shown (%s).
 Of %d relevant products in approved placements: %d kept (%s).
 Found severe by the model: %d products, %d rightly; by the rules: %d, %d rightly.
 
-%d pairs in %.1f s: %.0f pairs/s
+%d pairs in %.1f s: %.0f pairs/s, those seen before from the cache
 model %s on %s
 `, s.Candidates, s.Approved, s.Severe, s.Review, s.DeadLetter,
 		s.Hits(), s.Misses(), s.FalseAlarms(),

@@ -104,7 +104,7 @@ Of 8 products that break their theme: 1 shown (13 %).
 Of 50 relevant products in approved placements: 45 kept (90 %).
 Found severe by the model: 3 products, 1 rightly; by the rules: 1, 1 rightly.
 
-110 pairs in 2.0 s: 55 pairs/s
+110 pairs in 2.0 s: 55 pairs/s, those seen before from the cache
 model m@1 on cpu
 `, out.String())
 	data, err := json.Marshal(summary)
