@@ -68,11 +68,11 @@ says goes to standard error. Exit codes: 1 it refused the checkpoint or the pair
 		normal float64
 		usage  string
 	}{
-		{"missed-severe", 0.02, "bound on the share of severe pairs below the review threshold"},
-		{"severe-precision", 0.9, "bound on the share of violations that are right"},
+		{"missed-severe", 0.03, "bound on the share of severe pairs below the review threshold"},
+		{"severe-precision", 0.8, "bound on the share of violations that are right"},
 		{"severe-share", 0.04, "share of severe products in traffic"},
 		{"weak-share", 0.12, "share of weak products in traffic"},
-		{"lost-relevant", 0.05, "bound on the share of relevant pairs called weak"},
+		{"lost-relevant", 0.02, "bound on the share of relevant pairs called weak"},
 	} {
 		options.shares = append(options.shares, share{of.flag, flags.Float64(of.flag, of.normal, of.usage)})
 	}

@@ -100,16 +100,16 @@ def options_of() -> argparse.Namespace:
     parser.add_argument(
         "--missed-severe",
         type=parse_share,
-        default=0.02,
+        default=0.03,
         help="bound on the share of severe pairs below the review threshold",
     )
     parser.add_argument(
-        "--severe-precision", type=parse_share, default=0.9, help="bound on the share of violations that are right"
+        "--severe-precision", type=parse_share, default=0.8, help="bound on the share of violations that are right"
     )
     parser.add_argument("--severe-share", type=parse_share, default=0.04, help="share of severe products in traffic")
     parser.add_argument("--weak-share", type=parse_share, default=0.12, help="share of weak products in traffic")
     parser.add_argument(
-        "--lost-relevant", type=parse_share, default=0.05, help="bound on the share of relevant pairs called weak"
+        "--lost-relevant", type=parse_share, default=0.02, help="bound on the share of relevant pairs called weak"
     )
     options = parser.parse_args()
     if not min(options.severe_share, options.weak_share) > 0 or not options.severe_share + options.weak_share < 1:

@@ -123,10 +123,10 @@ def review_of(probabilities: np.ndarray, labels: np.ndarray, missed: float) -> T
 
 def severe_of(probabilities: np.ndarray, labels: np.ndarray, prior: Prior, precision: float, least: float) -> Threshold:
     """The lowest threshold, at or above least, from which on violations are right as often as precision asks."""
-    scores, weights = probabilities[:, SEVERE], prior.weights(labels)
+    scores, severe = probabilities[:, SEVERE], labels == SEVERE
     order = np.argsort(-scores, kind="stable")
-    hit = np.cumsum((weights * (labels == SEVERE))[order])
-    said = np.cumsum(weights[order])
+    hit = prior.severe * np.cumsum(severe[order]) / severe.sum()
+    said = hit + (1 - prior.severe) * np.cumsum(~severe[order]) / max((~severe).sum(), 1)
     last_of_score = np.append(scores[order][1:] != scores[order][:-1], True)
     within = np.flatnonzero(last_of_score & (hit / said >= precision) & (scores[order] >= least))
     if not len(within):
@@ -135,9 +135,8 @@ def severe_of(probabilities: np.ndarray, labels: np.ndarray, prior: Prior, preci
             f"severe: the most is {float((hit / said)[last_of_score].max()):.0%}; ask for less, or train further"
         )
     value = max(midway_below(scores, scores[order][within[-1]]), least)
-    found = int(((labels == SEVERE) & (scores >= value)).sum())
-    wrong = int(((labels != SEVERE) & (scores >= value)).sum())
-    positives = int((labels == SEVERE).sum())
+    found, wrong = int((severe & (scores >= value)).sum()), int((~severe & (scores >= value)).sum())
+    positives = int(severe.sum())
     reached = float((hit / said)[within[-1]])
     method = (
         f"the lowest from which on {precision:.0%} of violations are severe where {prior.severe:.1%} of products are; "
