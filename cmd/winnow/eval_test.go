@@ -33,12 +33,17 @@ func unseenPairs(t *testing.T) []eval.Pair {
 	for _, row := range rows {
 		parts[row[0]] = row[1]
 	}
-	pairs, err := readPairs(data + "judged_pairs.csv")
+	files, err := filepath.Glob(data + "realistic/*.csv")
 	require.NoError(t, err)
+	require.Len(t, files, 15)
 	var unseen []eval.Pair
-	for _, pair := range pairs {
-		if parts[pair.Theme] == "test" {
-			unseen = append(unseen, pair)
+	for _, file := range append(files, data+"judged_pairs.csv") {
+		pairs, err := readPairs(file)
+		require.NoError(t, err)
+		for _, pair := range pairs {
+			if parts[pair.Theme] == "test" {
+				unseen = append(unseen, pair)
+			}
 		}
 	}
 	return unseen

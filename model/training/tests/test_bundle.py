@@ -171,7 +171,6 @@ def from_before(monkeypatch, tmp_path, checkpoint) -> Path:
     """A bundle in 8 bits whose operators nobody joined."""
     with monkeypatch.context() as before:
         before.setattr("winnow_training.quantise.MOST_FLIPS", 1)
-        before.setattr("winnow_training.quantise.AIMED_FLIPS", 1)  # every product in 8 bits
         before.setattr("winnow_training.quantise.MOST_APPROVED", 1)
         before.setattr("winnow_training.deberta.fuse", fuse_nothing)
         build(before, checkpoint, tmp_path / "out", labelled(tmp_path), "--arithmetic", "int8")

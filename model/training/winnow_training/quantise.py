@@ -91,7 +91,6 @@ class RefusedBundle(ValueError):
 
 
 MOST_FLIPS = 0.005  # share of pairs whose decision may differ from fp32
-AIMED_FLIPS = 0.004  # what is aimed at, since the share is measured on some thousand pairs alone
 MOST_APPROVED = 0.001  # share of pairs that fp32 calls a violation and the quantised graph approves
 BATCHES = 200  # random batches in which one pair is scored again
 
@@ -129,7 +128,7 @@ def quantised(checkpoint, max_tokens, tokenizer, training, exact, logits_of, fit
             not best or figures["decision_flips"] < best[0]["decision_flips"]
         ):
             best = figures, kept, model, logits
-            if figures["decision_flips"] <= AIMED_FLIPS:
+            if figures["decision_flips"] <= MOST_FLIPS:
                 break
     if not best or best[0]["decision_flips"] > MOST_FLIPS:
         figures = best[0] if best else figures
