@@ -25,10 +25,10 @@ func TestOpen_ABundleOfFormat1OpensAndSaysWhatItLacks(t *testing.T) {
 
 	bundle, err := Open(folder)
 	require.NoError(t, err)
-	require.Equal(t, 0.6, bundle.Manifest.Thresholds.Severe.Value)
-	require.Equal(t, 0.1, bundle.Manifest.Thresholds.Review.Value)
+	require.InDelta(t, 0.6, bundle.Manifest.Thresholds.Severe.Value, 0)
+	require.InDelta(t, 0.1, bundle.Manifest.Thresholds.Review.Value, 0)
 	require.Equal(t, 310, bundle.Manifest.Thresholds.Review.Positives)
-	require.Equal(t, weakOfFormat1, bundle.Manifest.Thresholds.Weak.Value)
+	require.InDelta(t, weakOfFormat1, bundle.Manifest.Thresholds.Weak.Value, 0)
 	require.Contains(t, bundle.Manifest.Lacks(), "bundle test is of format 1")
 	require.Contains(t, bundle.Manifest.Lacks(), "winnow model build")
 
