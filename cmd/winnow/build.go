@@ -76,9 +76,18 @@ says goes to standard error. Exit codes: 1 it refused the checkpoint or the pair
 	} {
 		options.shares = append(options.shares, share{of.flag, flags.Float64(of.flag, of.normal, of.usage)})
 	}
+	risk := flags.Float64("risk", 0, "1 minus --severe-precision")
+	if err := flags.MarkDeprecated("risk", "use --severe-precision, which is 1 minus it"); err != nil {
+		panic(err) // the flag stands in the line before
+	}
 	flags.StringVar(&options.training, "training", "model/training", "the folder model/training of Winnow's source")
 	flags.StringVar(&options.python, "python", "python3", "the Python that has the builder's packages")
 	command.RunE = func(command *cobra.Command, _ []string) error {
+		if flags.Changed("risk") {
+			if err := flags.Set("severe-precision", fmt.Sprint(1-*risk)); err != nil {
+				return usageError{err}
+			}
+		}
 		arguments, err := options.arguments()
 		if err != nil {
 			return usageError{err}

@@ -59,6 +59,9 @@ func (e *Engine) open(ctx context.Context, settings config.Config, logger *zap.L
 	for _, warmed := range e.scorer.Warmed() {
 		logger.Info("warmed up", zap.String("provider", e.scorer.Provider()), zap.Int("rows", warmed.Rows), zap.Int("length", warmed.Length), zap.Float64("seconds", warmed.Duration.Seconds()))
 	}
+	if settings.Policy.PruneWeak != nil {
+		logger.Warn("policy.prune_weak is of an earlier policy: use policy.weak_threshold, where 1 keeps weak products")
+	}
 	policy, err := policyOf(settings.Policy, e.Bundle)
 	if err != nil {
 		return &config.InvalidError{Err: err}
@@ -138,7 +141,11 @@ func policyOf(settings config.Policy, bundle *model.Bundle) (judge.Policy, error
 	if policy.ReviewThreshold == 0 {
 		policy.ReviewThreshold = fitted.Review.Value
 	}
-	if policy.WeakThreshold == 0 {
+	switch {
+	case policy.WeakThreshold != 0:
+	case settings.KeepsWeak():
+		policy.WeakThreshold = 1
+	default:
 		policy.WeakThreshold = fitted.Weak.Value
 	}
 	return policy, nil

@@ -166,7 +166,7 @@ func Load(path string, environment []string) (Config, error) {
 		decoder := yaml.NewDecoder(bytes.NewReader(data))
 		decoder.KnownFields(true)
 		if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) { // io.EOF: the file is empty
-			return Config{}, fmt.Errorf("configuration %s: %w%s", path, err, retired(err.Error()))
+			return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 		}
 	}
 	if err := override(&config, environment); err != nil {
@@ -197,7 +197,7 @@ func override(config *Config, environment []string) error {
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
 		names := strings.Join(unknown, ", ")
-		return fmt.Errorf("configuration: the environment sets %s, which is no key: names are %s, the section and the key, such as WINNOW_KAFKA_BROKERS%s", names, EnvironmentPrefix, retired(names))
+		return fmt.Errorf("configuration: the environment sets %s, which is no key: names are %s, the section and the key, such as WINNOW_KAFKA_BROKERS%s", names, EnvironmentPrefix, instead(names))
 	}
 	if err := env.ParseWithOptions(config, options); err != nil {
 		return fmt.Errorf("configuration: environment: %w", err)

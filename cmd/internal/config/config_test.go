@@ -95,12 +95,16 @@ log: {level: loud}
 	}
 }
 
-// Whoever moves from the policy before finds the key that took the place of the old one.
-func TestLoad_SaysWhatTookThePlaceOfPruneWeak(t *testing.T) {
-	_, err := Load(file(t, "policy: {prune_weak: true}"), nil)
-	require.ErrorContains(t, err, "policy.prune_weak is gone, a product is weak, and left out, from policy.weak_threshold on")
-	_, err = Load("", []string{"WINNOW_POLICY_PRUNE_WEAK=false"})
-	require.ErrorContains(t, err, "policy.weak_threshold")
+// A configuration of the policy before goes on: where it kept weak products they stay, unless it sets the key that came instead.
+func TestLoad_ReadsPruneWeakOfThePolicyBefore(t *testing.T) {
+	settings, err := Load(file(t, "policy: {prune_weak: true}"), nil)
+	require.NoError(t, err)
+	require.False(t, settings.Policy.KeepsWeak())
+	settings, err = Load("", []string{"WINNOW_POLICY_PRUNE_WEAK=false"})
+	require.NoError(t, err)
+	require.True(t, settings.Policy.KeepsWeak())
+	_, err = Load(file(t, "policy: {prune_weak: false, weak_threshold: 0.6}"), nil)
+	require.ErrorContains(t, err, "policy.weak_threshold is 0.6 and policy.prune_weak, which it replaced, is false: remove policy.prune_weak")
 }
 
 // Rules of one's own come before those of the file, which a variable may name; a rule that is wrong is shown where it is.

@@ -22,7 +22,12 @@ type Policy struct {
 	Rules              []rules.Rule `yaml:"rules"`                       // tried first; no environment variable can hold them
 	RulesFile          string       `yaml:"rules_file" env:"RULES_FILE"` // tried then: a file, or hazards, those inside the binary
 	MaxDeadLetterShare float64      `yaml:"max_dead_letter_share" env:"MAX_DEAD_LETTER_SHARE"`
+
+	PruneWeak *bool `yaml:"prune_weak,omitempty" env:"PRUNE_WEAK"` // of policy 1: false is a weak_threshold of 1, true says nothing
 }
+
+// KeepsWeak reports whether weak products stay because a configuration of policy 1 says so.
+func (p *Policy) KeepsWeak() bool { return p.PruneWeak != nil && !*p.PruneWeak }
 
 func defaultPolicy() Policy {
 	return Policy{MinProducts: 3, Uncertain: judge.Prune, Severe: judge.Tombstone, Rules: []rules.Rule{}, MaxDeadLetterShare: 0.5}
@@ -38,6 +43,7 @@ func (p *Policy) validate(check func(ok bool, format string, values ...any)) {
 	share("policy.severe_threshold", p.SevereThreshold)
 	share("policy.review_threshold", p.ReviewThreshold)
 	share("policy.weak_threshold", p.WeakThreshold)
+	check(!p.KeepsWeak() || p.WeakThreshold == 0 || p.WeakThreshold == 1, "policy.weak_threshold is %v and policy.prune_weak, which it replaced, is false: remove policy.prune_weak", p.WeakThreshold)
 	share("policy.max_dead_letter_share", p.MaxDeadLetterShare)
 	_, err := p.CompileRules()
 	check(err == nil, "%w", err)
@@ -77,18 +83,11 @@ func ReadRules(path string) (rules.Source, error) {
 }
 
 // What is refused with a word on what to write instead.
-var (
-	pruneWeak  = regexp.MustCompile(`(?i)\bprune_weak\b|_PRUNE_WEAK\b`)
-	rulesInEnv = regexp.MustCompile(`_POLICY_RULES\b`)
-)
+var rulesInEnv = regexp.MustCompile(`_POLICY_RULES\b`)
 
-func retired(message string) string {
-	switch {
-	case pruneWeak.MatchString(message):
-		return ": policy.prune_weak is gone, a product is weak, and left out, from policy.weak_threshold on (0 is the bundle's value, 1 is for what is weak without a doubt)"
-	case rulesInEnv.MatchString(message):
+func instead(names string) string {
+	if rulesInEnv.MatchString(names) {
 		return ": rules are a list, which a variable can't hold; name a file of them by WINNOW_POLICY_RULES_FILE"
-	default:
-		return ""
 	}
+	return ""
 }
