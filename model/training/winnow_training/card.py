@@ -10,8 +10,9 @@ ingredients.
 
 ## Placements
 
-Made of {test_pairs} labelled pairs of {test_themes} themes that were never trained on: labels in the shares of traffic
-({relevant_share:.0%} relevant, {weak_share:.0%} weak, {severe_share:.0%} severe), the default policy, no rules.
+Drawn from the labelled pairs of themes that were never trained on, in the wording of catalogues where there are such:
+labels in the shares of traffic ({relevant_share:.0%} relevant, {weak_share:.0%} weak, {severe_share:.0%} severe), the
+default policy, no rules.
 
 | products of a placement | clean ones approved | killed | held | severe products shown | relevant ones kept |
 |---|---|---|---|---|---|
@@ -21,14 +22,15 @@ Clean is a placement without a severe product; kept are relevant products of app
 
 ## Pairs
 
-Each decided alone. Themes were split, never pairs; titles recur across themes, as they do in a shop.
+Each decided alone: {test_pairs} pairs of {test_themes} themes. Themes were split, never pairs; titles recur across
+themes, as they do in a shop.
 
 | themes | pairs | severe | severe AUC | severe AP | macro F1 | severe below review | uncertain |
 |---|---|---|---|---|---|---|---|
 {families}
 
-Expected calibration error over all, under the mix of these pairs: {calibration_error:.3f}. Largest logit difference of the
-graph in fp32 to the checkpoint, over {parity_pairs} pairs: {parity:.1e}.
+Expected calibration error, by {calibrated_on}: {calibration_error:.3f}. Largest logit difference of the graph in fp32 to
+the checkpoint, over {parity_pairs} pairs: {parity:.1e}.
 
 ## Thresholds
 
@@ -58,10 +60,13 @@ moved by {spread:.1g}. Against the same checkpoint in fp32, {flips:.2%} of {flip
 ({severe_to_approved:.2%} from severe to approved) and no logit by more than {logit_difference:.2f}."""
 
 
+LIKE_TRAFFIC = "like traffic"  # of families.groups_of
+
+
 def card_of(manifest: dict, config: dict, themes: dict[str, int]) -> str:
     """manifest: all of it but files. themes: how many themes each held part has."""
     figures, training, calibration = manifest["metrics"], manifest["training"], manifest["calibration"]
-    arithmetic = FP32
+    families, arithmetic = figures["families"], FP32
     if quantisation := manifest.get("quantisation"):
         arithmetic = INT8.format(
             products=quantisation["products"],
@@ -83,14 +88,15 @@ def card_of(manifest: dict, config: dict, themes: dict[str, int]) -> str:
         training_pairs=training["pairs"],
         test_pairs=figures["pairs"],
         test_themes=themes["test"],
-        calibration_error=figures["expected_calibration_error"],
+        calibrated_on="the pairs like traffic" if LIKE_TRAFFIC in families else "all pairs",
+        calibration_error=families.get(LIKE_TRAFFIC, figures)["expected_calibration_error"],
         parity=manifest["parity"]["largest_logit_difference"],
         parity_pairs=manifest["parity"]["pairs"],
         temperature=calibration["temperature"],
         biases=", ".join(f"{bias:.3f}" for bias in calibration["biases"]),
         validation_themes=themes["validation"],
         placements="\n".join(placement_row(row) for row in figures["placements"]),
-        families="\n".join(family_row(name, row) for name, row in {"all": figures, **figures["families"]}.items()),
+        families="\n".join(family_row(name, row) for name, row in {"all": figures, **families}.items()),
         thresholds="\n".join(threshold_row(name, of) for name, of in manifest["thresholds"].items()),
         methods="\n".join(f"- {name}: {of['method']}." for name, of in manifest["thresholds"].items()),
     )
