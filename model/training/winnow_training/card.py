@@ -1,5 +1,7 @@
 """The text of a bundle's card.md."""
 
+from winnow_training.families import LIKE_TRAFFIC
+
 CARD = """# {name}
 
 A DeBERTa-v2 cross-encoder of {layers} layers, {hidden} wide, that reads a carousel's theme and one product title and
@@ -18,7 +20,9 @@ default policy, no rules.
 |---|---|---|---|---|---|
 {placements}
 
-Clean is a placement without a severe product; kept are relevant products of approved placements.
+Clean is a placement without a severe product; kept are relevant products of approved placements. Labels are drawn in these
+shares from those that a theme has, so a theme without a severe pair gives clean placements alone. A product stands twice
+where its theme has too few, and is then not pruned as a duplicate, which the gate would do.
 
 ## Pairs
 
@@ -45,8 +49,8 @@ Fitted on {validation_themes} other themes. Probabilities are calibrated for the
 
 ## Made from
 
-{base} ({base_licence}), fine-tuned on {training_pairs} pairs: {data} ({data_licence}). The figures say how well it agrees
-with whoever labelled them.
+{base} ({base_licence}), fine-tuned on {data} ({data_licence}). The figures say how well it agrees with whoever labelled
+the pairs; {training_pairs} of those that this bundle was built from are of training themes.
 
 **Arithmetic**: {arithmetic}
 """
@@ -58,9 +62,6 @@ INT8 = """{products} of {all_products} matrix products take 8-bit inputs with a 
 pair's score does not depend on the batch it is scored in: over {batches} random batches one pair's logits
 moved by {spread:.1g}. Against the same checkpoint in fp32, {flips:.2%} of {flip_pairs} decisions differ
 ({severe_to_approved:.2%} from severe to approved) and no logit by more than {logit_difference:.2f}."""
-
-
-LIKE_TRAFFIC = "like traffic"  # of families.groups_of
 
 
 def card_of(manifest: dict, config: dict, themes: dict[str, int]) -> str:
@@ -122,5 +123,5 @@ def family_row(name: str, row: dict) -> str:
 def threshold_row(name: str, of: dict) -> str:
     return (
         f"| {name} | {of['value']:.4f} | {of['bound']:.1%} | {of['reached']:.1%} "
-        f"({of['interval'][0]:.1%} to {of['interval'][1]:.1%}) | {of['pairs']} pairs, {of['positives']} of the label |"
+        f"({of['interval'][0]:.1%} to {of['interval'][1]:.1%}) | {of['pairs']} pairs, {of['positives']} of them counted |"
     )

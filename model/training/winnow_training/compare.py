@@ -31,9 +31,9 @@ RUNS = {
     "written": "and those written for training alone (`written`)",
     "ruled": "and the letters, and augmentation (`ruled`)",
     "taught": "the same judged pairs, augmentation, and the teachers' labels (`taught`)",
-    "rate-1.7e-4": "`taught`, relative projections as slow as the rest",
+    "rate-1.7e-4": "`taught`, new parts as slow as the rest",
     "bert-taught": "`taught`, a BERT instead of a DeBERTa",
-    "starter": "`taught`, six epochs instead of three",
+    "starter": "`taught`, six epochs instead of three, at rates a third higher",
     "teacher": "the teachers",
 }
 Score = Callable[[list[Pair]], np.ndarray]
@@ -143,7 +143,9 @@ def main() -> None:
         rows = {name: figures_of(fit(train), test) for name, fit in SIMPLE.items()}
         if options.assessed:
             runs = json.loads((options.assessed / "figures.json").read_text())
-            rows |= {name: parts["test"] for name, parts in runs.items()}
+            stems = list(RUNS)
+            order = sorted(runs, key=lambda name: min(i for i, stem in enumerate(stems) if name.startswith(stem)))
+            rows |= {name: runs[name]["test"] for name in order}
         for given in options.bundle:
             name, _, folder = given.partition("=")
             rows[name] = figures_of(bundle(Path(folder)), test)

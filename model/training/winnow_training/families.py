@@ -11,7 +11,8 @@ from winnow_training.metrics import SEVERE
 from winnow_training.pairs import LABELS, Pair
 from winnow_training.thresholds import RELEVANT, WEAK, Prior, Thresholds
 
-TRAFFIC = ("proposals", "stores", "traffic")  # families of data/realistic with the shares of labels that traffic has
+TRAFFIC = ("proposals", "stores", "traffic")  # families of data/realistic that come near the shares of traffic
+LIKE_TRAFFIC = "like traffic"  # the three together
 MIN_PRODUCTS = 3  # of the default policy
 DRAWS = 20  # placements made of each theme
 
@@ -25,7 +26,7 @@ def groups_of(pairs: Iterable[Pair]) -> dict[str, list[int]]:
         return dict(families)
     realistic = sorted(index for name, indices in families.items() if name != "usda" for index in indices)
     like_traffic = sorted(index for name in TRAFFIC for index in families.get(name, []))
-    return {"usda": families.pop("usda"), "realistic": realistic, "like traffic": like_traffic, **families}
+    return {"usda": families.pop("usda"), "realistic": realistic, LIKE_TRAFFIC: like_traffic, **families}
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,13 @@ def judged(placements: list[list[int]], labels: np.ndarray, probabilities: np.nd
         count["shown"] += int((kept & (of == SEVERE)).sum()) if approved else 0
         count["relevant"] += int((of == RELEVANT).sum()) if approved else 0
         count["kept"] += int((kept & (of == RELEVANT)).sum()) if approved else 0
-    clean = max(count["clean"], 1)
+    clean_ones = max(count["clean"], 1)
     return Placements(
         products=len(placements[0]),
         placements=len(placements),
-        clean_approved=count["approved"] / clean,
-        clean_killed=count["killed"] / clean,
-        clean_held=(count["clean"] - count["approved"] - count["killed"]) / clean,
+        clean_approved=count["approved"] / clean_ones,
+        clean_killed=count["killed"] / clean_ones,
+        clean_held=(count["clean"] - count["approved"] - count["killed"]) / clean_ones,
         severe_shown=count["shown"] / max(count["severe"], 1),
         relevant_kept=count["kept"] / max(count["relevant"], 1),
     )

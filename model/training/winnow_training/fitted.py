@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from winnow_training.families import drawn, groups_of, judged
-from winnow_training.labelled import LIKE_TRAFFIC, Labelled
+from winnow_training.labelled import CATALOGUE_LIKE, Labelled
 from winnow_training.metrics import REPORTED, SEVERE, report
 from winnow_training.pairs import Pair
 from winnow_training.thresholds import (
@@ -36,7 +36,7 @@ class Fitted:
 
 def fit(logits: dict[str, np.ndarray], pairs: Labelled, prior: Prior, bounds: Bounds) -> Fitted:
     labels, groups = pairs.labels("validation"), pairs.groups("validation")
-    like_traffic = LIKE_TRAFFIC if LIKE_TRAFFIC in groups else next(iter(groups))
+    like_traffic = CATALOGUE_LIKE if CATALOGUE_LIKE in groups else next(iter(groups))
     indices = groups[like_traffic]
     calibration = fit_calibration(logits["validation"][indices], labels[indices], prior)
     probabilities = calibration.probabilities(logits["validation"])

@@ -43,7 +43,7 @@ HOLDS = {
 }
 # Capitals that the ontology uses for something else.
 ONTOLOGY = {"B": "V", "V": "W"}
-ALWAYS_SMALL = "twac"  # these letters have no capital: what they stand for is held, never perhaps
+ALWAYS_SMALL = "twac"  # small letters with a meaning of their own, whatever the capital means: held, never perhaps
 
 # What breaks a constraint nine times in ten. Where the kind of product alone can't tell (unmarked meat under halal), the
 # rule is silent: see SILENT.
@@ -161,6 +161,8 @@ def _held(letters: str, rename: dict[str, str]) -> tuple[frozenset[str], frozens
             perhaps.add(rename.get(letter.upper(), letter.upper()))
         else:
             held.add(rename.get(letter, letter))
+    if unknown := (held | perhaps) - HOLDS.keys():
+        raise ValueError(f"{letters!r} names {', '.join(sorted(unknown))}, which HOLDS does not explain")
     return frozenset(held), frozenset(perhaps - held)
 
 

@@ -11,7 +11,7 @@ from winnow_training.pairs import Pair, read_judged, read_pairs, read_split, sel
 from winnow_training.unread import is_read
 
 # Where labelled pairs come from data/, traffic looks like these: probabilities are calibrated on them.
-LIKE_TRAFFIC = "realistic"
+CATALOGUE_LIKE = "realistic"
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Labelled:
 
 def read_labelled(file: Path | None, split_file: Path, tokenizer: Tokenizer, sample: int | None) -> Labelled:
     """The pairs of file, all of one kind, or those of data/, which are of two. sample: no more of each kind and part."""
-    judged = {"own": read_pairs(file)} if file else read_judged(("usda", LIKE_TRAFFIC))
+    judged = {"own": read_pairs(file)} if file else read_judged(("usda", CATALOGUE_LIKE))
     unread = 0
     for kind, pairs in judged.items():
         judged[kind] = [pair for pair in pairs if is_read(tokenizer, pair)]
         unread += len(pairs) - len(judged[kind])
     if unread:
-        print(f"{unread} pairs are left out: the model can't read them whole, so the gate asks a person", flush=True)
+        print(f"{unread} pairs are left out: the model can't read them whole, so the gate shows none of them", flush=True)
     split = read_split(split_file)
     held: dict[str, list[Pair]] = {"validation": [], "test": []}
     titles: dict[str, list[str]] = {"validation": [], "test": []}

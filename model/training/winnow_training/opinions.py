@@ -20,10 +20,11 @@ def with_letters(probabilities: np.ndarray, broken: list[bool | None]) -> np.nda
     says = np.array([np.nan if answer is None else TRUST if answer else 1 - TRUST for answer in broken])
     severe = probabilities[:, SEVERE]
     moved = np.where(np.isnan(says), severe, (severe + says) / 2)
-    rest = (1 - moved) / np.maximum(1 - severe, 1e-6)
-    result = probabilities * rest[:, None]
+    result = np.maximum(probabilities, 1e-6)  # a teacher that is sure leaves the others their proportion
+    result[:, SEVERE] = 0
+    result *= ((1 - moved) / result.sum(axis=1))[:, None]
     result[:, SEVERE] = moved
-    return result / result.sum(axis=1, keepdims=True)
+    return result
 
 
 def breaks(facts: FoodFacts, pair) -> bool:

@@ -5,6 +5,7 @@ names some runs, and --sample tries every step on a handful of pairs.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,10 +47,14 @@ def students() -> dict[str, tuple[str, str]]:
             f"ruled-{seed}": ("start-deberta", alone + RULED),
             f"taught-{seed}": ("start-deberta", pupil + TAUGHT),
         }
-    # The relative projections start at zero: as fast as the rest, or three times as fast (taught-1).
+    # What starts from nothing, the relative projections among it: as fast as the rest, or three times as fast (taught-1).
     runs["rate-1.7e-4"] = ("start-deberta", PUPIL.format(rate="1.7e-4") + f" --seed 1 {TAUGHT}")
     runs["bert-taught"] = ("start-bert", PUPIL.format(rate="5e-4") + f" --seed 1 {TAUGHT}")
     return runs
+
+
+# A folder that one of these steps makes is finished when this file is there.
+WRITTEN_LAST = {"finetune": "training.json", "settle": "training.json", "compact": "training.json"}
 
 
 class Recipe:
@@ -60,7 +65,7 @@ class Recipe:
 
     def step(self, name: str, made: Path, *options: str | Path) -> None:
         """Runs one step of winnow_training unless what it makes is there; its output goes beside that."""
-        if made.exists():
+        if (made / WRITTEN_LAST[name]).exists() if name in WRITTEN_LAST else made.exists():
             return
         print(f"== {name} -> {made.name}", flush=True)
         log = self.work / f"{made.name}.log"
@@ -72,7 +77,8 @@ class Recipe:
 
     def pairs(self) -> None:
         self.step("augment", self.work / "augmented.csv", "--out", self.work / "augmented.csv")
-        self.step("unjudged", self.work / "unjudged.csv", "--out", self.work / "unjudged.csv", *self.sample)
+        few = ["--titles", "8", "--ruled", "10", *self.sample] if self.sample else []
+        self.step("unjudged", self.work / "unjudged.csv", "--out", self.work / "unjudged.csv", *few)
 
     def starts(self) -> None:
         for start in ("deberta", "bert"):
@@ -95,7 +101,7 @@ class Recipe:
             self.step("teacher_start", out, "--wheels", self.work / "wheels", "--out", out)
 
     def finetune(self, out: Path, start: str, options: str) -> None:
-        given = options.format(work=self.work).split()
+        given = [option.format(work=self.work) for option in options.split()]
         self.step("finetune", out, "--start", self.work / start, "--out", out, *given, *self.sample)
 
     def teacher(self, seed: int) -> None:
@@ -129,26 +135,37 @@ class Recipe:
         untaught = [name for name in wanted if "--taught" not in students()[name][1]]
         self.pairs()
         self.starts()
+        taught = [name for name in wanted if name not in untaught]
+        teachers = list(range(1, TEACHERS + 1)) if taught else []
         with ThreadPoolExecutor(self.options.parallel) as pool:
 
             def start(run: Callable, names: list) -> list:
                 return [pool.submit(run, name) for name in names]
 
-            # Teachers first: what they teach waits for them alone.
-            teachers = start(self.teacher, list(range(1, TEACHERS + 1)))
-            others = start(self.student, untaught)
-            for teacher in teachers:
-                teacher.result()
-            self.taught()
-            others += start(self.student, [name for name in wanted if name not in untaught])
-            for other in others:
-                other.result()
+            try:
+                # Teachers first: what they teach waits for them alone.
+                teaching, others = start(self.teacher, teachers), start(self.student, untaught)
+                for run in teaching:
+                    run.result()
+                if taught:
+                    self.taught()
+                for run in [*others, *start(self.student, taught)]:
+                    run.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # what failed is said now, not when all that waits has run
+                raise
         if STARTER in wanted:
             self.bundle()
-        checkpoints = [self.work / name for name in wanted] + [
-            self.work / f"teacher-{seed}" for seed in range(1, TEACHERS + 1)
-        ]
-        self.step("assess", self.work / "assessed", "--checkpoint", *checkpoints, "--out", self.work / "assessed")
+        self.assess([self.work / name for name in (*wanted, *(f"teacher-{seed}" for seed in teachers))])
+
+    def assess(self, checkpoints: list[Path]) -> None:
+        figures = self.work / "assessed" / "figures.json"
+        if (
+            figures.exists()
+            and not {checkpoint.name for checkpoint in checkpoints} <= json.loads(figures.read_text()).keys()
+        ):
+            figures.unlink()
+        self.step("assess", figures, "--checkpoint", *checkpoints, "--out", figures.parent)
 
 
 def main() -> None:

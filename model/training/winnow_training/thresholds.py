@@ -51,7 +51,7 @@ class Threshold:
     reached: float
     interval: tuple[float, float]  # 95 %, Clopper-Pearson
     severe_share: float  # 0 where the bound does not depend on it
-    positives: int
+    positives: int  # pairs of the label that the bound counts: severe ones, or relevant ones
     pairs: int
 
 
@@ -107,7 +107,7 @@ def review_of(probabilities: np.ndarray, labels: np.ndarray, missed: float) -> T
     positives = int(severe.sum())
     if positives == 0:
         raise ValueError("no severe pair to choose thresholds by: label some pairs severe")
-    allowed = int(np.floor(missed * (positives + 1) - 1))
+    allowed = min(int(np.floor(missed * (positives + 1) - 1)), positives - 1)
     if allowed < 0:
         raise ValueError(
             f"{positives} severe pairs cannot bound the missed share at {missed}: label more pairs, or allow more"
@@ -171,7 +171,7 @@ def weak_of(probabilities: np.ndarray, labels: np.ndarray, lost: float) -> Thres
     gone, weak = int((scores[relevant] >= value).sum()), labels == WEAK
     found = float((scores[weak] >= value).mean()) if weak.any() else 0.0
     method = f"the lowest that calls at most {lost:.1%} of relevant pairs weak; it finds {found:.1%} of the weak ones"
-    return Threshold(value, method, lost, gone / count, interval(gone, count), 0.0, int(weak.sum()), len(labels))
+    return Threshold(value, method, lost, gone / count, interval(gone, count), 0.0, count, len(labels))
 
 
 def interval(hits: int, of: int) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """Writes pairs that nobody judged, for a teacher to label: titles of every source under training themes, under
 recombinations of their parts, and under the themes of data/themes.txt.
 
-Each theme gets titles near it, titles that break its constraint, and some at random. Where data/knowledge.txt says what a
-title holds and data/themes.txt what a theme forbids, the column broken says whether the one breaks the other. No theme of
-the validation or test part is written, whatever is recombined.
+Each theme gets titles near it, titles that break its constraint, and some at random. Where data/ontology.txt and
+data/knowledge.txt say what a title holds and data/themes.txt what a theme forbids, the column broken says whether the one
+breaks the other. No theme of the validation or test part is written, whatever is recombined.
 """
 
 import argparse
@@ -170,11 +170,12 @@ def main() -> None:
     for theme in ruled:
         for title, broken in ruled_titles(theme, products, options.ruled, generator):
             written[theme.text, title] = broken
+    written = {pair: broken for pair, broken in written.items() if pair not in known}
     with open(options.out, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["theme", "title", "broken"])
         says = {value: text for text, value in BROKEN.items()}
-        writer.writerows([*pair, says[broken]] for pair, broken in written.items() if pair not in known)
+        writer.writerows([*pair, says[broken]] for pair, broken in written.items())
     count = {text: sum(value is broken for value in written.values()) for text, broken in BROKEN.items()}
     print(f"{options.out}: {len(written)} pairs under {len(themes)} themes; broken: {count}")
 

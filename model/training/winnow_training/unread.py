@@ -1,5 +1,5 @@
-"""Which pairs the server leaves to a person, because the model doesn't read the whole of them: model/tokenize and the gate
-in Go do the same."""
+"""Which pairs the server leaves unscored, because the model doesn't read the whole of them: model/tokenize and the gate in
+Go do the same."""
 
 from unicodedata import category
 
