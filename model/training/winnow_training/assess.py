@@ -10,12 +10,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from winnow_training.families import groups_of
 from winnow_training.finetune import encode, logits_of
 from winnow_training.metrics import SEVERE, report
-from winnow_training.pairs import DATA, Pair, read_judged, read_split, select
+from winnow_training.pairs import DATA, Pair, few, read_judged, read_split, select
 
 
-def held(part: str) -> list[Pair]:
-    judged = read_judged(("usda", "realistic"))
-    return [pair for pairs in judged.values() for pair in select(pairs, read_split(DATA / "split.csv"), part)]
+def held(part: str, sample: int | None) -> list[Pair]:
+    judged, split = read_judged(("usda", "realistic")), read_split(DATA / "split.csv")
+    return [pair for pairs in judged.values() for pair in few(select(pairs, split, part), sample)]
 
 
 def figures_of(logits: np.ndarray, pairs: list[Pair]) -> dict[str, dict[str, float]]:
@@ -23,7 +23,7 @@ def figures_of(logits: np.ndarray, pairs: list[Pair]) -> dict[str, dict[str, flo
     return {
         name: {"pairs": len(indices), **report(logits[indices], labels[indices])}
         for name, indices in groups_of(pairs).items()
-        if SEVERE in labels[indices]
+        if 0 < (labels[indices] == SEVERE).sum() < len(indices)
     }
 
 
@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder: figures.json, and every checkpoint's logits")
+    parser.add_argument("--sample", type=int, help="no more pairs of each source, for a trial of the recipe")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, dict] = {}
@@ -39,7 +40,7 @@ def main() -> None:
         model = AutoModelForSequenceClassification.from_pretrained(checkpoint)
         figures[checkpoint.name] = {}
         for part in ("validation", "test"):
-            pairs = held(part)
+            pairs = held(part, options.sample)
             logits = logits_of(model, encode(tokenizer, pairs), tokenizer.pad_token_id)
             np.save(options.out / f"{checkpoint.name}.{part}.npy", logits)
             figures[checkpoint.name][part] = figures_of(logits, pairs)

@@ -21,6 +21,7 @@ from winnow_training.pairs import (
     LABELS,
     SOURCES,
     Pair,
+    few,
     read_judged,
     read_pairs,
     read_split,
@@ -205,22 +206,18 @@ def main() -> None:
     split = read_split(options.split)
     judged = {"own": read_pairs(options.pairs)} if options.pairs else read_judged(SOURCES)
     sources = options.sources if not options.pairs else ["own"]
-    training = [pair for source in sources for pair in few(select(judged[source], split, "train"), options)]
-    validation = {source: few(select(pairs, split, "validation"), options) for source, pairs in judged.items()}
+    training = [pair for source in sources for pair in few(select(judged[source], split, "train"), options.sample)]
+    validation = {source: few(select(pairs, split, "validation"), options.sample) for source, pairs in judged.items()}
     validation = {source: pairs for source, pairs in validation.items() if pairs}
-    augmented = few(read_pairs(options.augmented), options) if options.augmented else []
+    augmented = few(read_pairs(options.augmented), options.sample) if options.augmented else []
     ruled = [pair for pair in read_unjudged(options.unjudged) if pair.broken is not None] if options.unjudged else []
-    ruled = few(ruled, options)
-    taught = few(read_taught(options.taught), options) if options.taught else []
+    ruled = few(ruled, options.sample)
+    taught = few(read_taught(options.taught), options.sample) if options.taught else []
     examples = Examples(
         encode(tokenizer, [*training, *augmented, *ruled, *taught]), training, augmented, ruled, taught, options
     )
     print(f"{len(training)} judged, {len(augmented)} augmented, {len(ruled)} ruled, {len(taught)} taught pairs on {DEVICE}")
     note(options, train(model, tokenizer, examples, validation, options))
-
-
-def few(pairs: list, options: argparse.Namespace) -> list:
-    return random.Random(0).sample(pairs, min(options.sample or len(pairs), len(pairs)))
 
 
 if __name__ == "__main__":

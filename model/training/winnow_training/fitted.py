@@ -47,7 +47,7 @@ def fit(logits: dict[str, np.ndarray], pairs: Labelled, prior: Prior, bounds: Bo
 def pair_figures(logits: np.ndarray, labels: np.ndarray, fitted: Fitted) -> dict[str, float]:
     decided, severe = fitted.decisions(logits), labels == SEVERE
     calibrated = logits / fitted.calibration.temperature + np.array(fitted.calibration.biases)
-    ranked = report(calibrated, labels) if severe.any() else dict.fromkeys(REPORTED, 0.0)
+    ranked = report(calibrated, labels) if 0 < severe.sum() < len(severe) else dict.fromkeys(REPORTED, 0.0)
     return {
         "pairs": len(labels),
         "severe": int(severe.sum()),

@@ -7,7 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from winnow_training.metrics import SEVERE
-from winnow_training.pairs import Pair, read_judged, read_pairs, read_split, select
+from winnow_training.pairs import Pair, few, read_judged, read_pairs, read_split, select
 from winnow_training.unread import is_read
 
 # Where labelled pairs come from data/, traffic looks like these: probabilities are calibrated on them.
@@ -45,9 +45,9 @@ def read_labelled(file: Path | None, split_file: Path, tokenizer: Tokenizer, sam
     titles: dict[str, list[str]] = {"validation": [], "test": []}
     train: list[Pair] = []
     for kind, pairs in judged.items():
-        train += select(pairs, split, "train")[:sample]
+        train += few(select(pairs, split, "train"), sample)
         for part, into in held.items():
-            of = select(pairs, split, part)[:sample]
+            of = few(select(pairs, split, part), sample)
             if not any(pair.label == SEVERE for pair in of):
                 raise ValueError(f"{file or kind}: the themes of the {part} part hold no severe pair: label more themes")
             into += of

@@ -1,6 +1,7 @@
 """Judged (theme, title) pairs, split by theme so that every evaluation theme is unseen."""
 
 import hashlib
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,3 +150,8 @@ def select(pairs: list[Pair], split: dict[str, str], part: str) -> list[Pair]:
     if unknown:
         raise ValueError(f"{len(unknown)} themes are not in the split file, the first is {unknown[0]!r}")
     return [pair for pair in pairs if split[pair.theme] == part]
+
+
+def few(pairs: list, count: int | None) -> list:
+    """count of the pairs, taken at random, the same ones each time; all of them where count is None or more."""
+    return random.Random(0).sample(pairs, min(count or len(pairs), len(pairs)))

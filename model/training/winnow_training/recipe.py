@@ -165,7 +165,7 @@ class Recipe:
             and not {checkpoint.name for checkpoint in checkpoints} <= json.loads(figures.read_text()).keys()
         ):
             figures.unlink()
-        self.step("assess", figures, "--checkpoint", *checkpoints, "--out", figures.parent)
+        self.step("assess", figures, "--checkpoint", *checkpoints, "--out", figures.parent, *self.sample)
 
 
 def main() -> None:
