@@ -7,24 +7,14 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from winnow_training.families import groups_of
+from winnow_training.families import figures_of
 from winnow_training.finetune import encode, logits_of
-from winnow_training.metrics import SEVERE, report
 from winnow_training.pairs import DATA, Pair, few, read_judged, read_split, select
 
 
 def held(part: str, sample: int | None) -> list[Pair]:
     judged, split = read_judged(("usda", "realistic")), read_split(DATA / "split.csv")
     return [pair for pairs in judged.values() for pair in few(select(pairs, split, part), sample)]
-
-
-def figures_of(logits: np.ndarray, pairs: list[Pair]) -> dict[str, dict[str, float]]:
-    labels = np.array([pair.label for pair in pairs])
-    return {
-        name: {"pairs": len(indices), **report(logits[indices], labels[indices])}
-        for name, indices in groups_of(pairs).items()
-        if 0 < (labels[indices] == SEVERE).sum() < len(indices)
-    }
 
 
 def main() -> None:

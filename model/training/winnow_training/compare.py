@@ -17,9 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from winnow_training import engine
-from winnow_training.families import groups_of
+from winnow_training.families import figures_of
 from winnow_training.foods import FoodFacts
-from winnow_training.metrics import SEVERE, report
 from winnow_training.pairs import DATA, LABELS, Pair, read_judged, read_split, select
 from winnow_training.text import folded
 
@@ -95,15 +94,6 @@ def bundle(folder: Path) -> Score:
     return lambda pairs: engine.scored(running, tokenizer, pairs)
 
 
-def figures_of(score: Score, test: list[Pair]) -> dict[str, dict[str, float]]:
-    logits, labels = score(test), np.array([pair.label for pair in test])
-    return {
-        name: {"pairs": len(of), **report(logits[of], labels[of])}
-        for name, of in groups_of(test).items()
-        if 0 < (labels[of] == SEVERE).sum() < len(of)
-    }
-
-
 def table(rows: dict[str, dict]) -> str:
     """A line a run; runs that differ in their seed alone, name-1 and name-2, share one: the mean, and how far apart."""
     seeds: dict[str, list[dict]] = defaultdict(list)
@@ -140,7 +130,7 @@ def main() -> None:
         split, judged = read_split(DATA / "split.csv"), read_judged()
         train = [pair for pairs in judged.values() for pair in select(pairs, split, "train")]
         test = [pair for source in ("usda", "realistic") for pair in select(judged[source], split, "test")]
-        rows = {name: figures_of(fit(train), test) for name, fit in SIMPLE.items()}
+        rows = {name: figures_of(fit(train)(test), test) for name, fit in SIMPLE.items()}
         if options.assessed:
             runs = json.loads((options.assessed / "figures.json").read_text())
             stems = list(RUNS)
@@ -148,7 +138,7 @@ def main() -> None:
             rows |= {name: runs[name]["test"] for name in order}
         for given in options.bundle:
             name, _, folder = given.partition("=")
-            rows[name] = figures_of(bundle(Path(folder)), test)
+            rows[name] = figures_of(bundle(Path(folder))(test), test)
         options.out.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnow_training.metrics import SEVERE
+from winnow_training.metrics import SEVERE, report
 from winnow_training.pairs import LABELS, Pair
 from winnow_training.thresholds import RELEVANT, WEAK, Prior, Thresholds
 
@@ -27,6 +27,16 @@ def groups_of(pairs: Iterable[Pair]) -> dict[str, list[int]]:
     realistic = sorted(index for name, indices in families.items() if name != "usda" for index in indices)
     like_traffic = sorted(index for name in TRAFFIC for index in families.get(name, []))
     return {"usda": families.pop("usda"), "realistic": realistic, LIKE_TRAFFIC: like_traffic, **families}
+
+
+def figures_of(logits: np.ndarray, pairs: list[Pair]) -> dict[str, dict[str, float]]:
+    """The figures of every group that holds severe pairs and others."""
+    labels = np.array([pair.label for pair in pairs])
+    return {
+        name: {"pairs": len(indices), **report(logits[indices], labels[indices])}
+        for name, indices in groups_of(pairs).items()
+        if 0 < (labels[indices] == SEVERE).sum() < len(indices)
+    }
 
 
 @dataclass(frozen=True)

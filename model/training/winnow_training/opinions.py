@@ -6,7 +6,7 @@ from winnow_training.foods import FoodFacts
 from winnow_training.metrics import SEVERE
 from winnow_training.pairs import LABELS
 
-TRUST = 0.97  # share of the letters' words that are right, as a reading of a sample found
+TRUST = 0.97  # how often the letters are taken to be right: an assumption, nobody measured it
 
 
 def opinion_of_facts(facts: FoodFacts, parts: list) -> np.ndarray:
